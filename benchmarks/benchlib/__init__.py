@@ -1,0 +1,1 @@
+"""The parts of ``benchmarks/bench.py``: nothing in here is imported by Zakrom."""

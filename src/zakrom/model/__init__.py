@@ -1,0 +1,1 @@
+"""Nouns: frozen, slotted values. No I/O, clock, randomness, SQL or HTTP."""
