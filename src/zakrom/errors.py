@@ -199,6 +199,14 @@ class InvalidStorageClass(Invalid):
     """The storage class you specified is not valid"""
 
 
+class IllegalVersioningConfigurationException(Invalid):
+    """The Versioning element must be specified"""
+
+
+class AccessControlListNotSupported(Invalid):
+    """The bucket does not allow ACLs"""
+
+
 class AuthorizationHeaderMalformed(Invalid):
     """The authorization header is malformed."""
 

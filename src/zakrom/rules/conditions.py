@@ -52,9 +52,13 @@ def check_read(
         raise errors.PreconditionFailed(condition="If-Unmodified-Since")
     if if_none_match is not None:
         if _matches(if_none_match, version.etag):
-            raise errors.NotModified
+            raise _not_modified(version)
     elif if_modified_since_ms is not None and if_modified_since_ms <= now_ms and modified_s <= if_modified_since_ms // 1000:
-        raise errors.NotModified
+        raise _not_modified(version)
+
+
+def _not_modified(version: Version) -> errors.NotModified:
+    return errors.NotModified(etag=version.etag, modified_ms=version.modified_ms, version_id=version.version_id)
 
 
 def _matches(header: str, etag: str) -> bool:

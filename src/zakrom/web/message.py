@@ -94,10 +94,11 @@ class Stream:
 class Response:
     """An answer. For HEAD, 204 and 304 the adapter sends no body, whatever ``body`` is.
 
-    ``content_length``: what the header says for a HEAD, where the body is not at hand.
+    ``content_length``: what the header says for a HEAD, where the body is not at hand. ``note``: whatever the door wants to hear again
+    when the answer has been sent (the adapters hand it to ``on_complete``).
     """
 
-    __slots__ = ("body", "content_length", "headers", "status")
+    __slots__ = ("body", "content_length", "headers", "note", "status")
 
     def __init__(
         self,
@@ -105,7 +106,9 @@ class Response:
         headers: list[tuple[str, str]],
         body: bytes | Stream | FileRange = b"",
         content_length: int | None = None,
+        note: object = None,
     ) -> None:
+        self.note = note
         self.status = status
         self.headers = headers
         self.body = body

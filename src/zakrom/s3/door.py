@@ -1,0 +1,157 @@
+"""The S3 door: from a request to an answer, the same few steps for every operation.
+
+What is here knows no operation; `ops` holds them, `operation` finds them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import NamedTuple
+
+from zakrom import errors
+from zakrom.errors import Error
+from zakrom.identity.doorman import Doorman
+from zakrom.model.caller import ANONYMOUS
+from zakrom.rules import access
+from zakrom.s3 import registry
+from zakrom.s3.call import Call, DoorOptions
+from zakrom.s3.operation import Operation, Router
+from zakrom.store import Store
+from zakrom.web.message import Handler, Request, Response
+from zakrom.wire import dates
+from zakrom.wire.errors import code_of, error_xml, status_of
+from zakrom.wire.target import parse_target
+
+SYSTEM_PREFIX = b"/-/"
+"""Paths of the server itself; no bucket can be called ``-``."""
+
+SERVER_HEADER = ("Server", "Zakrom")
+
+
+class Note(NamedTuple):
+    """What the door remembers of a request until its answer has been sent: for the access line and the metrics."""
+
+    operation: str
+    request_id: str
+    code: str | None
+    access_key: str | None
+    bucket: str | None
+    key: str | None
+
+
+class Door:
+    """Answers every request."""
+
+    def __init__(
+        self,
+        store: Store,
+        doorman: Doorman,
+        options: DoorOptions,
+        clock_ms: Callable[[], int],
+        system: Handler,
+        report: Callable[[Error, str], None],
+    ) -> None:
+        """``system`` answers `SYSTEM_PREFIX`; ``report`` hears of errors that are the server's own, with the request id."""
+        self._store = store
+        self._doorman = doorman
+        self._options = options
+        self._clock_ms = clock_ms
+        self._system = system
+        self._report = report
+        self._router = Router(registry.OPERATIONS.values())
+        self._host_id = secrets.token_hex(16)
+        self._reserved = tuple(f"/{name}/".encode() for name in options.reserved_buckets)
+
+    async def __call__(self, request: Request) -> Response:
+        """The answer; never raises an `Error`."""
+        path = request.path
+        if path.startswith(SYSTEM_PREFIX) or (self._reserved and path.startswith(self._reserved)):
+            return await self._system(request)
+        request_id = secrets.token_hex(8).upper()
+        progress = _Progress()
+        try:
+            response = await self._answer(request, request_id, progress)
+            code = None
+        except Error as error:
+            code = code_of(error)
+            response = self._refuse(error, request, request_id, progress)
+        response.headers += (
+            ("x-amz-request-id", request_id),
+            ("x-amz-id-2", self._host_id),
+            SERVER_HEADER,
+        )
+        response.note = Note(
+            progress.operation.name if progress.operation else "Unknown",
+            request_id,
+            code,
+            progress.access_key,
+            progress.bucket,
+            progress.key,
+        )
+        return response
+
+    async def _answer(self, request: Request, request_id: str, progress: _Progress) -> Response:
+        target = parse_target(request.path, request.query, request.text("host"), self._options.domains)
+        progress.bucket = target.bucket
+        if target.key is not None:
+            progress.key = target.key.decode("utf-8", "replace")
+        operation = progress.operation = self._router.match(request, target)
+        now_ms = self._clock_ms()
+        host_bucket = target.bucket if target.virtual_host else None
+        caller, verified = await self._doorman.identify(request, target.query, now_ms, host_bucket)
+        progress.access_key = caller.access_key
+        bucket = None
+        if target.bucket is not None and operation.name != "CreateBucket":
+            if caller is ANONYMOUS:
+                access.check(caller, operation.action, None)
+            bucket = await self._store.catalog.bucket(target.bucket)
+        access.check(caller, operation.action, bucket)
+        if operation.run is None:
+            raise errors.NotServed(f"{operation.name} is not implemented.", header=operation.keyword or None)
+        return await operation.run(
+            Call(request, target, caller, verified, bucket, self._store, self._options, request_id, now_ms)
+        )
+
+    def _refuse(self, error: Error, request: Request, request_id: str, progress: _Progress) -> Response:
+        status = status_of(error)
+        if status >= 500:
+            self._report(error, request_id)
+        fields = _headers_of(error)
+        if request.method == "HEAD" or status == 304:
+            return Response(status, fields)
+        resource = request.path.decode("latin-1")
+        body = error_xml(error, resource=resource, request_id=request_id, host_id=self._host_id)
+        return Response(status, [("Content-Type", "application/xml"), *fields], body)
+
+
+class _Progress:
+    """How far a request got."""
+
+    __slots__ = ("access_key", "bucket", "key", "operation")
+
+    def __init__(self) -> None:
+        self.operation: Operation | None = None
+        self.access_key: str | None = None
+        self.bucket: str | None = None
+        self.key: str | None = None
+
+
+def _headers_of(error: Error) -> list[tuple[str, str]]:
+    """Facts of an error that S3 tells in headers; they leave the XML."""
+    fields = error.fields
+    found: list[tuple[str, str]] = []
+    marker = fields.pop("delete_marker", None)
+    modified_ms = fields.pop("last_modified_ms", None)
+    if marker is not None:
+        found += [("x-amz-delete-marker", "true"), ("x-amz-version-id", str(marker))]
+    if modified_ms is not None:
+        found.append(("Last-Modified", dates.http_date(int(modified_ms))))
+    if isinstance(error, errors.MethodNotAllowed):
+        found.append(("Allow", "DELETE" if marker is not None else "GET, HEAD, PUT, POST, DELETE"))
+    if isinstance(error, errors.InvalidRange):
+        found.append(("Content-Range", f"bytes */{fields.get('actual_object_size')}"))
+    region = fields.get("region")
+    if region is not None:
+        found.append(("x-amz-bucket-region", str(region)))
+    return found

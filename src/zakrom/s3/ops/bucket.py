@@ -1,0 +1,77 @@
+"""Buckets themselves: create, look, delete, where."""
+
+from __future__ import annotations
+
+import msgspec
+
+from zakrom import errors
+from zakrom.catalog.changes import CreateBucket, DeleteBucket
+from zakrom.model.names import check_bucket_name
+from zakrom.s3.call import Call
+from zakrom.s3.operation import BUCKET, operation
+from zakrom.s3.payload import read_body
+from zakrom.s3.render import empty, refuse_unserved_headers, xml_response
+from zakrom.web.message import Response
+from zakrom.wire.documents import parse_create_bucket
+from zakrom.wire.xml import escape
+
+CLASSIC_REGION = "us-east-1"
+"""S3's first region: it has no location constraint, and creating one's own bucket again succeeds there."""
+
+BODY_BYTES_MAX = 64 * 1024  # a location and at most 50 tags
+
+
+@operation("CreateBucket", "PUT", BUCKET)
+async def create_bucket(call: Call) -> Response:
+    """A new bucket in one of the configured regions."""
+    name = check_bucket_name(call.target.bucket or "")
+    if name in call.options.reserved_buckets:
+        raise errors.InvalidBucketName("This bucket name is reserved by the server.", bucket=name)
+    refuse_unserved_headers(call)
+    asked = parse_create_bucket(await read_body(call, BODY_BYTES_MAX))
+    region = _region(call, asked.location)
+    documents = {"tagging": msgspec.msgpack.encode(asked.tags)} if asked.tags else {}
+    change = CreateBucket(
+        name, call.caller.canonical_id, region, call.now_ms, call.options.buckets_per_owner_max, documents
+    )
+    try:
+        await call.store.catalog.apply(change)
+    except errors.BucketAlreadyOwnedByYou:
+        if region != CLASSIC_REGION or asked.tags:
+            raise
+    return empty(200, ("Location", f"/{name}"))
+
+
+@operation("HeadBucket", "HEAD", BUCKET, action="s3:ListBucket")
+async def head_bucket(call: Call) -> Response:
+    """Whether the bucket is there, and in which region."""
+    return empty(
+        200, ("x-amz-bucket-region", call.bucket.region), ("x-amz-access-point-alias", "false"),
+        ("Content-Type", "application/xml"),
+    )
+
+
+@operation("DeleteBucket", "DELETE", BUCKET)
+async def delete_bucket(call: Call) -> Response:
+    """The bucket goes, if it is empty of versions and delete markers."""
+    await call.store.catalog.apply(DeleteBucket(call.bucket.id, call.now_ms))
+    return empty(204)
+
+
+@operation("GetBucketLocation", "GET", BUCKET, "location")
+async def get_bucket_location(call: Call) -> Response:
+    """The bucket's region; nothing for S3's first one."""
+    region = call.bucket.region
+    return xml_response("LocationConstraint", "" if region == CLASSIC_REGION else escape(region))
+
+
+def _region(call: Call, asked: str | None) -> str:
+    """The region of a new bucket. Raises `InvalidLocationConstraint`, `IllegalLocationConstraintException`."""
+    regions = call.options.regions
+    if asked is None:
+        return regions[0]
+    if asked == "EU":  # S3's old name of its first region in Europe
+        asked = "eu-west-1"
+    if asked not in regions:
+        raise errors.InvalidLocationConstraint(location_constraint=asked)
+    return asked

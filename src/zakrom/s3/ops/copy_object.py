@@ -1,0 +1,113 @@
+"""CopyObject: a new version that shares the bytes of another."""
+
+from __future__ import annotations
+
+from zakrom import errors
+from zakrom.catalog.interface import Found
+from zakrom.model.facts import Bucket, Details, VersionId
+from zakrom.model.names import check_key, parse_version_id
+from zakrom.rules import access, multipart
+from zakrom.rules.ranges import Span
+from zakrom.s3 import conditions, drafts
+from zakrom.s3.call import Call
+from zakrom.s3.operation import OBJECT, operation
+from zakrom.s3.payload import Sums
+from zakrom.s3.render import (
+    Header,
+    checksum_type,
+    refuse_unserved_headers,
+    version_headers,
+    xml_response,
+)
+from zakrom.store import objects, uploads
+from zakrom.store.objects import ATTEMPTS_MAX
+from zakrom.model.facts import Versioning
+from zakrom.web.message import Response
+from zakrom.wire import checksums, headers
+from zakrom.wire.dates import iso8601
+from zakrom.wire.xml import element
+
+
+class Source:
+    """What ``x-amz-copy-source`` names, resolved and permitted."""
+
+    def __init__(self, call: Call, bucket: Bucket, key: bytes, version: VersionId | None) -> None:
+        self.call = call
+        self.bucket = bucket
+        self.key = key
+        self.version = version
+
+    @classmethod
+    async def of(cls, call: Call) -> Source:
+        """Raises `InvalidArgument`, `NoSuchBucket`, `AccessDenied`."""
+        named = headers.parse_copy_source(call.header("x-amz-copy-source") or "")
+        bucket = await call.store.catalog.bucket(named.bucket)
+        action = "s3:GetObject" if named.version_id is None else "s3:GetObjectVersion"
+        access.check(call.caller, action, bucket)
+        version = None if named.version_id is None else parse_version_id(named.version_id)
+        return cls(call, bucket, check_key(named.key), version)
+
+    async def find(self) -> Found:
+        """The version as it is now, if ``x-amz-copy-source-if-*`` allow. Raises as `store.uploads.source`."""
+        found = await uploads.source(self.call.store, self.bucket, self.key, self.version)
+        conditions.check_source(self.call, found.version)
+        return found
+
+    def fields(self, found: Found) -> list[Header]:
+        """The source's version id, where its bucket shows any."""
+        if self.bucket.versioning is Versioning.NEVER:
+            return []
+        return [("x-amz-copy-source-version-id", found.version.version_id)]
+
+
+@operation("CopyObject", "PUT", OBJECT, headers=("x-amz-copy-source",), action="s3:PutObject")
+async def copy_object(call: Call) -> Response:
+    """A copy, or the same object with other metadata. No byte is moved; bytes are read only for a checksum not stored yet."""
+    refuse_unserved_headers(call)
+    condition = conditions.of_write(call)
+    source = await Source.of(call)
+    for _ in range(ATTEMPTS_MAX):
+        found = await source.find()
+        _check(call, source, found)
+        made = await _with_checksum(call, found, drafts.copied_details(call, found.version.details))
+        draft = drafts.draft(call, made, condition)
+        try:
+            put = await objects.put_copy(call.store, draft, found.version)
+        except errors.Stale:  # the source was replaced in between
+            continue
+        content = f"{element('LastModified', iso8601(put.written.modified_ms))}<ETag>&quot;{put.etag}&quot;</ETag>"
+        if put.checksum is not None:
+            content += element(f"Checksum{put.checksum.algorithm}", put.checksum.value)
+            content += element("ChecksumType", checksum_type(put.checksum))
+        return xml_response(
+            "CopyObjectResult", content, *source.fields(found), *version_headers(call, put.written.version_id)
+        )
+    raise errors.OperationAborted(bucket=call.bucket.name)
+
+
+def _check(call: Call, source: Source, found: Found) -> None:
+    """Raises `InvalidRequest` for a copy that AWS refuses: too large, or onto itself without a change."""
+    if found.version.size > multipart.PART_BYTES_MAX:
+        raise errors.InvalidRequest(
+            f"The specified copy source is larger than the maximum allowable size for a copy source: {multipart.PART_BYTES_MAX}"
+        )
+    same = source.bucket.id == call.bucket.id and source.key == call.key and source.version is None
+    changed = drafts.directive(call, "x-amz-metadata-directive") == "REPLACE" or (
+        call.header("x-amz-storage-class") not in (None, found.version.storage_class)
+    )
+    if same and not changed:
+        raise errors.InvalidRequest(
+            "This copy request is illegal because it is trying to copy an object to itself without changing the "
+            "object's metadata, storage class, website redirect location or encryption attributes."
+        )
+
+
+async def _with_checksum(call: Call, found: Found, details: Details) -> Details:
+    """The details with the checksum that the copy is to have: the source's, unless another algorithm is asked for."""
+    algorithm = call.header("x-amz-checksum-algorithm")
+    stored = details.checksum
+    if algorithm is None or (stored is not None and stored.full_object and stored.algorithm == algorithm.upper()):
+        return details
+    hashes = Sums(checksums.parse_algorithm(algorithm))
+    digest = await uploads.digest(call.store, found, Span(0, found.version.size), hashes)
+    return Details(details.headers, details.metadata, details.tags, digest.checksum, details.extra)

@@ -1,0 +1,93 @@
+"""What clients ask of every bucket, answered as a fresh bucket of AWS would: nothing is configured yet.
+
+Each of these goes when its subject gets a file of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from zakrom import errors
+from zakrom.errors import Error
+from zakrom.s3.call import Call
+from zakrom.s3.operation import BUCKET, OBJECT, operation
+from zakrom.s3.render import owner_xml, xml_response
+from zakrom.store import objects
+from zakrom.web.message import Response
+
+_ABSENT: tuple[tuple[str, str, type[Error], str], ...] = (
+    ("GetBucketPolicy", "policy", errors.NoSuchBucketPolicy, "s3:GetBucketPolicy"),
+    ("GetBucketPolicyStatus", "policyStatus", errors.NoSuchBucketPolicy, "s3:GetBucketPolicyStatus"),
+    ("GetBucketCors", "cors", errors.NoSuchCORSConfiguration, "s3:GetBucketCORS"),
+    ("GetBucketLifecycleConfiguration", "lifecycle", errors.NoSuchLifecycleConfiguration, "s3:GetLifecycleConfiguration"),
+    ("GetBucketWebsite", "website", errors.NoSuchWebsiteConfiguration, "s3:GetBucketWebsite"),
+    ("GetBucketReplication", "replication", errors.ReplicationConfigurationNotFoundError, "s3:GetReplicationConfiguration"),
+    ("GetObjectLockConfiguration", "object-lock", errors.ObjectLockConfigurationNotFoundError, "s3:GetBucketObjectLockConfiguration"),
+)
+"""Operation, keyword, the error that says "none", action."""
+
+_EMPTY: tuple[tuple[str, str, str, str, str], ...] = (
+    ("GetBucketLogging", "logging", "BucketLoggingStatus", "", "s3:GetBucketLogging"),
+    ("GetBucketNotificationConfiguration", "notification", "NotificationConfiguration", "", "s3:GetBucketNotification"),
+    ("GetBucketAccelerateConfiguration", "accelerate", "AccelerateConfiguration", "", "s3:GetAccelerateConfiguration"),
+    ("GetBucketRequestPayment", "requestPayment", "RequestPaymentConfiguration", "<Payer>BucketOwner</Payer>", "s3:GetBucketRequestPayment"),
+    (
+        "GetBucketOwnershipControls", "ownershipControls", "OwnershipControls",
+        "<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>", "s3:GetBucketOwnershipControls",
+    ),
+    (
+        "GetPublicAccessBlock", "publicAccessBlock", "PublicAccessBlockConfiguration",
+        "<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>"
+        "<BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets>",
+        "s3:GetBucketPublicAccessBlock",
+    ),
+)  # fmt: skip
+"""Operation, keyword, root element, content, action."""
+
+
+def _absent(error: type[Error]) -> Callable[[Call], Awaitable[Response]]:
+    async def answer(call: Call) -> Response:
+        raise error(bucket=call.bucket.name)
+
+    return answer
+
+
+def _constant(root: str, content: str) -> Callable[[Call], Awaitable[Response]]:
+    async def answer(_call: Call) -> Response:
+        return xml_response(root, content)
+
+    return answer
+
+
+for _name, _keyword, _error, _action in _ABSENT:
+    operation(_name, "GET", BUCKET, _keyword, action=_action)(_absent(_error))
+for _name, _keyword, _root, _content, _action in _EMPTY:
+    operation(_name, "GET", BUCKET, _keyword, action=_action)(_constant(_root, _content))
+
+
+@operation("GetBucketEncryption", "GET", BUCKET, "encryption", action="s3:GetEncryptionConfiguration")
+async def get_bucket_encryption(call: Call) -> Response:
+    """None: AWS would say SSE-S3 here, but what is not encrypted must not be called so."""
+    raise errors.ServerSideEncryptionConfigurationNotFoundError(bucket=call.bucket.name)
+
+
+@operation("GetBucketAcl", "GET", BUCKET, "acl")
+async def get_bucket_acl(call: Call) -> Response:
+    """Full control for the owner, as every bucket has whose ACLs are disabled."""
+    return xml_response("AccessControlPolicy", await _full_control(call, call.bucket.owner))
+
+
+@operation("GetObjectAcl", "GET", OBJECT, "acl")
+async def get_object_acl(call: Call) -> Response:
+    """Full control for the bucket's owner."""
+    await objects.find(call.store, call.bucket, call.key, call.version_id())
+    return xml_response("AccessControlPolicy", await _full_control(call, call.bucket.owner))
+
+
+async def _full_control(call: Call, owner: str) -> str:
+    who = (await owner_xml(call, owner)).removeprefix("<Owner>").removesuffix("</Owner>")
+    return (
+        f"<Owner>{who}</Owner><AccessControlList><Grant>"
+        f'<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">{who}</Grantee>'
+        "<Permission>FULL_CONTROL</Permission></Grant></AccessControlList>"
+    )

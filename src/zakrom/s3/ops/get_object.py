@@ -1,0 +1,146 @@
+"""GetObject and HeadObject."""
+
+from __future__ import annotations
+
+from zakrom import errors
+from zakrom.model.facts import Checksum, Manifest, Version
+from zakrom.rules import ranges
+from zakrom.rules.ranges import Span
+from zakrom.s3 import conditions
+from zakrom.s3.call import Call
+from zakrom.s3.operation import OBJECT, operation
+from zakrom.s3.render import Header, checksum_headers, object_headers, version_headers
+from zakrom.store import objects
+from zakrom.store.reading import Reading, manifest_of
+from zakrom.web.message import FileRange, Response, Stream
+from zakrom.wire import dates
+
+
+class _Wanted:
+    """Which bytes of an object a request wants: all, a range or a part. ``span`` is known once the version is."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.part = self._part()
+        self.range = call.header("range")
+        if self.part is not None and self.range is not None:
+            raise errors.InvalidRequest("Cannot specify both Range header and partNumber query parameter")
+        self.manifest: Manifest | None = None
+        self.partial = False
+        self.span = Span(0, 0)
+
+    @property
+    def status(self) -> int:
+        """200 for the whole object, 206 for a part of it."""
+        return 206 if self.partial else 200
+
+    def _part(self) -> int | None:
+        text = self.call.param("partNumber")
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 10_000):
+            raise errors.InvalidArgument(
+                "Part number must be an integer between 1 and 10000, inclusive",
+                argument_name="partNumber",
+                argument_value=text,
+            )
+        return int(text)
+
+    async def choose(self, version: Version) -> Span:
+        """The bytes, if the request's conditions hold of this version; also kept as ``span``."""
+        self.span = await self._choose(version)
+        return self.span
+
+    async def _choose(self, version: Version) -> Span:
+        conditions.check_read(self.call, version)
+        self.partial = False
+        if self.part is not None:
+            self.manifest = await manifest_of(self.call.store, version)
+            self.partial = True
+            return ranges.of_part(self.part, version, self.manifest)
+        if self.range is not None and self._range_applies(version):
+            span = ranges.parse(self.range, version.size)
+            if span is not None:
+                self.partial = True
+                return span
+        return Span(0, version.size)
+
+    def _range_applies(self, version: Version) -> bool:
+        """Whether If-Range holds (RFC 9110, 13.1.5); without it a range always applies."""
+        condition = self.call.header("if-range")
+        if condition is None:
+            return True
+        date = dates.parse_http_date(condition)
+        if date is not None:
+            return date // 1000 == version.modified_ms // 1000
+        return condition.strip('"') == version.etag
+
+    def fields(self, version: Version, span: Span) -> list[Header]:
+        """The headers that tell of the bytes."""
+        fields: list[Header] = []
+        if self.partial and version.size:
+            fields.append(("Content-Range", f"bytes {span.start}-{span.end - 1}/{version.size}"))
+        if self.part is not None and version.parts:
+            fields.append(("x-amz-mp-parts-count", str(version.parts)))
+        if (self.call.header("x-amz-checksum-mode") or "").upper() == "ENABLED":
+            fields += self._checksum(version, span)
+        return fields
+
+    def _checksum(self, version: Version, span: Span) -> list[Header]:
+        whole = version.details.checksum
+        if whole is None:
+            return []
+        if self.part is not None and self.manifest is not None and self.manifest.parts[self.part - 1].checksum:
+            value = self.manifest.parts[self.part - 1].checksum
+            assert value is not None
+            return checksum_headers(Checksum(whole.algorithm, value, whole.full_object))
+        # A client checks what it received against the header, so a range must not carry the checksum of the whole.
+        return checksum_headers(whole, version.parts) if span.length == version.size else []
+
+
+@operation("GetObject", "GET", OBJECT)
+async def get_object(call: Call) -> Response:
+    """An object's bytes: all, a range or a part, each block verified before it is sent."""
+    wanted = _Wanted(call)
+    try:
+        found, data = await objects.open_object(call.store, call.bucket, call.key, call.version_id(), wanted.choose)
+    except errors.NotModified as unchanged:
+        return _not_modified(call, unchanged)
+    version = found.version
+    try:
+        fields = object_headers(call, version)
+        if isinstance(data, bytes):
+            return Response(wanted.status, fields + wanted.fields(version, wanted.span), data)
+        fields += wanted.fields(version, wanted.span)
+    except BaseException:
+        if isinstance(data, Reading):
+            data.close()
+        raise
+    return Response(wanted.status, fields, _body(call, data))
+
+
+def _body(call: Call, data: Reading) -> Stream | FileRange:
+    whole = data.whole_file() if call.store.options.sendfile else None
+    if whole is not None:
+        return FileRange(*whole, data.close)
+    return Stream(data.span.length, data.pieces(), data.close)
+
+
+@operation("HeadObject", "HEAD", OBJECT, action="s3:GetObject")
+async def head_object(call: Call) -> Response:
+    """What GetObject would say, without the bytes."""
+    wanted = _Wanted(call)
+    version = (await objects.find(call.store, call.bucket, call.key, call.version_id())).version
+    try:
+        span = await wanted.choose(version)
+    except errors.NotModified as unchanged:
+        return _not_modified(call, unchanged)
+    fields = object_headers(call, version) + wanted.fields(version, span)
+    return Response(wanted.status, fields, content_length=span.length)
+
+
+def _not_modified(call: Call, unchanged: errors.NotModified) -> Response:
+    """304 carries what a cache needs to keep its copy (RFC 9110, 15.4.5)."""
+    fields = unchanged.fields
+    answer = [("ETag", f'"{fields["etag"]}"'), ("Last-Modified", dates.http_date(int(fields["modified_ms"] or 0)))]
+    return Response(304, answer + version_headers(call, str(fields["version_id"])))

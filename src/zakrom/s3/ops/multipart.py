@@ -1,0 +1,294 @@
+"""Multipart uploads: create, part, part by copy, complete, abort, and the two listings."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from zakrom import errors
+from zakrom.model.facts import Checksum, Part, Upload
+from zakrom.rules import multipart, ranges
+from zakrom.rules.ranges import Span
+from zakrom.s3 import conditions, drafts
+from zakrom.s3.call import Call
+from zakrom.s3.operation import BUCKET, OBJECT, operation
+from zakrom.s3.ops.copy_object import Source
+from zakrom.s3.ops.list_objects import Asked
+from zakrom.s3.payload import Payload, Sums, read_body
+from zakrom.s3.render import (
+    Header,
+    checksum_headers,
+    checksum_type,
+    empty,
+    owner_xml,
+    refuse_unserved_headers,
+    storage_class,
+    version_headers,
+    xml_response,
+)
+from zakrom.store import listing, uploads
+from zakrom.store.objects import ATTEMPTS_MAX
+from zakrom.store.receive import Digest
+from zakrom.store.uploads import Assembled
+from zakrom.web.message import Response
+from zakrom.wire import checksums, etags
+from zakrom.wire.dates import http_date, iso8601
+from zakrom.wire.documents import parse_complete_multipart_upload
+from zakrom.wire.xml import element
+
+UPLOADS_PAGE_MAX = 1000
+PARTS_PAGE_MAX = 1000
+BODY_BYTES_MAX = 8 * 1024 * 1024  # 10,000 parts with ETag and checksum are about 3 MiB
+
+UPLOAD_ID_BYTES = 24
+
+
+@operation("CreateMultipartUpload", "POST", OBJECT, "uploads", action="s3:PutObject")
+async def create_multipart_upload(call: Call) -> Response:
+    """Opens an upload. Its checksum algorithm and type are settled here."""
+    refuse_unserved_headers(call)
+    named = call.header("x-amz-checksum-algorithm")
+    algorithm = None if named is None else checksums.parse_algorithm(named)
+    full_object = checksums.multipart_full_object(algorithm, call.header("x-amz-checksum-type"))
+    upload = Upload(
+        call.bucket.id,
+        call.key,
+        secrets.token_urlsafe(UPLOAD_ID_BYTES),
+        call.now_ms,
+        call.bucket.owner,
+        storage_class(call),
+        drafts.details(call),
+        algorithm,
+        full_object,
+    )
+    upload = await uploads.create(call.store, call.bucket, upload)
+    fields: list[Header] = []
+    if algorithm is not None:
+        fields = [("x-amz-checksum-algorithm", algorithm), ("x-amz-checksum-type", _type(upload) or "")]
+    return xml_response(
+        "InitiateMultipartUploadResult",
+        f"{element('Bucket', call.bucket.name)}{element('Key', call.key.decode())}{element('UploadId', upload.id)}",
+        *fields,
+    )
+
+
+@operation("UploadPart", "PUT", OBJECT, "uploadId", query=("partNumber",), action="s3:PutObject")
+async def upload_part(call: Call) -> Response:
+    """Receives a part; one of the same number is replaced."""
+    number = _part_number(call)
+    upload = await _upload(call)
+    payload = Payload.of_part(call, upload)
+    part = await uploads.put_part(call.store, call.bucket, upload, number, payload, call.now_ms)
+    shown = payload.declared_checksum() or part.checksum
+    fields = checksum_headers(shown)[:1]  # the type belongs to the object, not to a part
+    return empty(200, ("ETag", f'"{part.etag}"'), *fields)
+
+
+@operation(
+    "UploadPartCopy", "PUT", OBJECT, "uploadId", query=("partNumber",), headers=("x-amz-copy-source",), action="s3:PutObject"
+)
+async def upload_part_copy(call: Call) -> Response:
+    """A part from bytes that are stored already. None is written; they are read where their MD5 or checksum is not known."""
+    number = _part_number(call)
+    upload = await _upload(call)
+    source = await Source.of(call)
+    algorithm = upload.checksum_algorithm or checksums.DEFAULT
+    for _ in range(ATTEMPTS_MAX):
+        found = await source.find()
+        version = found.version
+        text = call.header("x-amz-copy-source-range")
+        span = Span(0, version.size) if text is None else ranges.parse_copy(text, version.size)
+        if span.length > multipart.PART_BYTES_MAX:
+            raise errors.EntityTooLarge(proposed_size=span.length, max_size_allowed=multipart.PART_BYTES_MAX)
+        known: Digest | None = None
+        stored = version.details.checksum
+        if span.length == version.size and not version.parts and stored and stored.full_object and stored.algorithm == algorithm:
+            known = Digest(version.etag, stored)
+        try:
+            part = await uploads.copy_part(
+                call.store, call.bucket, upload, number, found, span, known, Sums(algorithm), call.now_ms
+            )
+        except errors.Stale:
+            continue
+        summed = (
+            element(f"Checksum{part.checksum.algorithm}", part.checksum.value)
+            if part.checksum and upload.checksum_algorithm
+            else ""
+        )
+        content = f"{element('LastModified', iso8601(part.modified_ms))}<ETag>&quot;{part.etag}&quot;</ETag>{summed}"
+        return xml_response("CopyPartResult", content, *source.fields(found))
+    raise errors.OperationAborted(bucket=call.bucket.name)
+
+
+@operation("CompleteMultipartUpload", "POST", OBJECT, "uploadId", action="s3:PutObject")
+async def complete_multipart_upload(call: Call) -> Response:
+    """The parts become the object, in one transaction that moves no byte."""
+    condition = conditions.of_write(call)
+    body = await read_body_of_complete(call)
+    asked = [multipart.Asked(part.number, part.etag, part.checksums) for part in parse_complete_multipart_upload(body)]
+    declared = checksums.requested(call.request.headers, composite_allowed=True)
+
+    def assemble(upload: Upload, parts: Sequence[Part]) -> Assembled:
+        named = _assemble(upload, parts)
+        _check_promise(upload, named, declared, call.header("x-amz-checksum-type"))
+        return named
+
+    size = call.header("x-amz-mp-object-size")
+    if size is not None and not (size.isascii() and size.isdigit()):
+        raise errors.InvalidRequest("Value for x-amz-mp-object-size header is invalid.")
+    _, written, named, _ = await uploads.complete(
+        call.store, call.bucket, call.key, _upload_id(call), asked, assemble, None if size is None else int(size), condition,
+        drafts.new_nonce(), call.now_ms,
+    )  # fmt: skip
+    scheme = "https" if call.request.secure else "http"
+    location = f"{scheme}://{call.header('host') or 'localhost'}{call.request.path.decode('latin-1')}"
+    content = (
+        f"{element('Location', location)}{element('Bucket', call.bucket.name)}{element('Key', call.key.decode())}"
+        f"<ETag>&quot;{named.etag}&quot;</ETag>{_object_checksum_xml(named.checksum, len(asked))}"
+    )
+    return xml_response("CompleteMultipartUploadResult", content, *version_headers(call, written.version_id))
+
+
+async def read_body_of_complete(call: Call) -> bytes:
+    """The list of parts. The checksum headers of this request speak of the object, not of the body."""
+    payload = Payload(call, BODY_BYTES_MAX, None, checksums.ChecksumRequest())
+    pieces = []
+    while piece := await payload.read():
+        pieces.append(piece)
+    body = b"".join(pieces)
+    payload.update(body)
+    payload.finish()
+    return body
+
+
+@operation("AbortMultipartUpload", "DELETE", OBJECT, "uploadId")
+async def abort_multipart_upload(call: Call) -> Response:
+    """The upload and its parts go."""
+    await uploads.abort(call.store, call.bucket, call.key, _upload_id(call), call.now_ms)
+    return empty(204)
+
+
+@operation("ListParts", "GET", OBJECT, "uploadId", action="s3:ListMultipartUploadParts")
+async def list_parts(call: Call) -> Response:
+    """The parts that have arrived."""
+    limit = call.integer("max-parts", PARTS_PAGE_MAX, PARTS_PAGE_MAX)
+    after = call.integer("part-number-marker", 0)
+    upload, parts = await call.store.catalog.parts(call.bucket.id, call.key, _upload_id(call), after, limit + 1)
+    shown = parts[:limit]
+    rows = "".join(_part_row(upload, part) for part in shown)
+    summed = ""
+    if upload.checksum_algorithm is not None:
+        summed = element("ChecksumAlgorithm", upload.checksum_algorithm) + element("ChecksumType", _type(upload))
+    who = await owner_xml(call, upload.owner)
+    content = (
+        f"{element('Bucket', call.bucket.name)}{element('Key', call.key.decode())}{element('UploadId', upload.id)}"
+        f"{who.replace('Owner>', 'Initiator>')}{who}{element('StorageClass', upload.storage_class)}"
+        f"{element('PartNumberMarker', after)}{element('NextPartNumberMarker', shown[-1].number if shown else 0)}"
+        f"{element('MaxParts', limit)}{element('IsTruncated', len(parts) > limit)}{summed}{rows}"
+    )
+    return xml_response("ListPartsResult", content)
+
+
+@operation("ListMultipartUploads", "GET", BUCKET, "uploads", action="s3:ListBucketMultipartUploads")
+async def list_multipart_uploads(call: Call) -> Response:
+    """The open uploads, by key and then by id."""
+    asked = Asked(call, "max-uploads", UPLOADS_PAGE_MAX)
+    names = asked.names
+    key_marker, id_marker = call.param("key-marker") or "", call.param("upload-id-marker") or ""
+    page = await listing.uploads(
+        call.store, call.bucket, asked.prefix, asked.delimiter, key_marker.encode(), id_marker if key_marker else None or None,
+        asked.limit,
+    )  # fmt: skip
+    last = page.entries[-1] if page.truncated and page.entries else None
+    next_key, next_id = (last, "") if isinstance(last, bytes) else (last.key, last.id) if last else (b"", "")
+    who = {
+        owner: await owner_xml(call, owner) for owner in {entry.owner for entry in page.entries if not isinstance(entry, bytes)}
+    }
+    rows = "".join(
+        f"<Upload>{names.element('Key', entry.key)}{element('UploadId', entry.id)}"
+        f"{who[entry.owner].replace('Owner>', 'Initiator>')}{who[entry.owner]}{element('StorageClass', entry.storage_class)}"
+        f"{element('Initiated', iso8601(entry.created_ms))}{element('ChecksumAlgorithm', entry.checksum_algorithm)}"
+        f"{element('ChecksumType', _type(entry))}</Upload>"
+        for entry in page.entries
+        if not isinstance(entry, bytes)
+    )
+    prefixes = "".join(
+        f"<CommonPrefixes>{names.element('Prefix', entry)}</CommonPrefixes>" for entry in page.entries if isinstance(entry, bytes)
+    )
+    content = (
+        f"{element('Bucket', call.bucket.name)}{names.element('KeyMarker', key_marker.encode())}"
+        f"{element('UploadIdMarker', id_marker)}{names.element('NextKeyMarker', next_key)}"
+        f"{element('NextUploadIdMarker', next_id)}{names.element('Prefix', asked.prefix)}"
+        f"{names.element('Delimiter', asked.delimiter or None)}{element('EncodingType', names.encoding)}"
+        f"{element('MaxUploads', asked.limit)}{element('IsTruncated', page.truncated)}{rows}{prefixes}"
+    )
+    return xml_response("ListMultipartUploadsResult", content)
+
+
+# --------------------------------------------------------------------------------------------------------------- details
+
+
+def _part_number(call: Call) -> int:
+    text = call.param("partNumber") or ""
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return multipart.check_number(number)
+
+
+def _upload_id(call: Call) -> str:
+    return call.param("uploadId") or ""
+
+
+async def _upload(call: Call) -> Upload:
+    return await call.store.catalog.upload(call.bucket.id, call.key, _upload_id(call))
+
+
+def _type(upload: Upload) -> str | None:
+    if upload.checksum_full_object is None:
+        return None
+    return "FULL_OBJECT" if upload.checksum_full_object else "COMPOSITE"
+
+
+def _assemble(upload: Upload, parts: Sequence[Part]) -> Assembled:
+    """The ETag of the parts, and their common checksum: combined, or composed of theirs."""
+    etag = etags.multipart(part.etag for part in parts)
+    algorithm = upload.checksum_algorithm or checksums.DEFAULT
+    sums = [checksums.decode(algorithm, part.checksum.value) for part in parts if part.checksum]
+    if len(sums) < len(parts):
+        return Assembled(etag, None)
+    if upload.checksum_full_object is False:
+        return Assembled(etag, Checksum(algorithm, checksums.encode(checksums.composite(algorithm, sums)), full_object=False))
+    total = checksums.combine(algorithm, zip(sums, (part.size for part in parts), strict=True))
+    return Assembled(etag, Checksum(algorithm, checksums.encode(total)))
+
+
+def _check_promise(upload: Upload, named: Assembled, declared: checksums.ChecksumRequest, type_asked: str | None) -> None:
+    """Raises `InvalidRequest` or `BadDigest` if the request expects another checksum of the object."""
+    if type_asked is not None and upload.checksum_algorithm is not None and type_asked != _type(upload):
+        raise errors.InvalidRequest(
+            f"The upload was created using the {_type(upload)} checksum mode. The complete request must use the same "
+            "checksum mode."
+        )
+    if declared.value is None or named.checksum is None:
+        return
+    if declared.algorithm != named.checksum.algorithm:
+        raise errors.BadDigest(f"The {declared.algorithm} you specified did not match the calculated checksum.")
+    checksums.check(
+        named.checksum.algorithm,
+        declared=declared.value,
+        computed=checksums.decode(named.checksum.algorithm, named.checksum.value),
+    )
+
+
+def _object_checksum_xml(checksum: Checksum | None, parts: int) -> str:
+    if checksum is None:
+        return ""
+    value = checksum.value if checksum.full_object else f"{checksum.value}-{parts}"
+    return element(f"Checksum{checksum.algorithm}", value) + element("ChecksumType", checksum_type(checksum))
+
+
+def _part_row(upload: Upload, part: Part) -> str:
+    summed = element(f"Checksum{part.checksum.algorithm}", part.checksum.value) if part.checksum and upload.checksum_algorithm else ""
+    return (
+        f"<Part>{element('PartNumber', part.number)}{element('LastModified', iso8601(part.modified_ms))}"
+        f"<ETag>&quot;{part.etag}&quot;</ETag>{element('Size', part.size)}{summed}</Part>"
+    )

@@ -1,0 +1,36 @@
+"""What S3 says about an object's tags."""
+
+from __future__ import annotations
+
+from zakrom.s3.call import Call
+from zakrom.s3.operation import OBJECT, operation
+from zakrom.s3.payload import read_body
+from zakrom.s3.render import empty, tagging_xml, version_headers, xml_response
+from zakrom.store import objects
+from zakrom.web.message import Response
+from zakrom.wire.documents import parse_tagging
+from zakrom.wire.tags import check_object_tags
+
+BODY_BYTES_MAX = 64 * 1024
+
+
+@operation("GetObjectTagging", "GET", OBJECT, "tagging")
+async def get_object_tagging(call: Call) -> Response:
+    """The tags of a version; none is an empty set."""
+    version = (await objects.find(call.store, call.bucket, call.key, call.version_id())).version
+    return xml_response("Tagging", tagging_xml(version.details.tags), *version_headers(call, version.version_id))
+
+
+@operation("PutObjectTagging", "PUT", OBJECT, "tagging")
+async def put_object_tagging(call: Call) -> Response:
+    """Replaces the tags of a version."""
+    tags = check_object_tags(parse_tagging(await read_body(call, BODY_BYTES_MAX)))
+    version = await objects.set_tags(call.store, call.bucket, call.key, call.version_id(), tags)
+    return empty(200, *version_headers(call, version.version_id))
+
+
+@operation("DeleteObjectTagging", "DELETE", OBJECT, "tagging")
+async def delete_object_tagging(call: Call) -> Response:
+    """Removes the tags of a version."""
+    version = await objects.set_tags(call.store, call.bucket, call.key, call.version_id(), ())
+    return empty(204, *version_headers(call, version.version_id))

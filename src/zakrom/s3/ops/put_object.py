@@ -1,0 +1,28 @@
+"""PutObject."""
+
+from __future__ import annotations
+
+from zakrom.s3 import conditions, drafts
+from zakrom.s3.call import Call
+from zakrom.s3.operation import OBJECT, operation
+from zakrom.s3.payload import Payload
+from zakrom.s3.render import checksum_headers, empty, refuse_unserved_headers, version_headers
+from zakrom.store import objects
+from zakrom.web.message import Response
+
+
+@operation("PutObject", "PUT", OBJECT)
+async def put_object(call: Call) -> Response:
+    """A new version of a key. All that can refuse it speaks before the first byte of the body is asked for."""
+    refuse_unserved_headers(call)
+    condition = conditions.of_write(call)
+    draft = drafts.draft(call, drafts.details(call), condition)
+    payload = Payload.of_object(call)
+    await conditions.check_early(call, condition)
+    made = await objects.put(call.store, draft, payload)
+    return empty(
+        200,
+        ("ETag", f'"{made.etag}"'),
+        *checksum_headers(made.checksum),
+        *version_headers(call, made.written.version_id),
+    )

@@ -1,0 +1,51 @@
+"""The store itself: the two seams, the options and the threads that blocking work runs on.
+
+What it can do stands beside it, a file by subject, as functions that take it: `objects`, `uploads`, `listing`, `space`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, ParamSpec, TypeVar
+
+from zakrom.blobs.interface import Blobs
+from zakrom.catalog.interface import Catalog
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+THREADS = 16
+"""Threads a process for file work. More than cores, since they wait in fsync; few, since each large transfer holds one at a time."""
+
+
+class StoreOptions(NamedTuple):
+    """What an operator may choose."""
+
+    reserve_bytes: int  # free space that uploads never touch
+    grace_ms: int  # how long a retired blob's file stays
+    sendfile: bool  # whole blobs go by sendfile, unverified
+
+
+class Store:
+    """One store as one process sees it."""
+
+    def __init__(self, catalog: Catalog, blobs: Blobs, options: StoreOptions) -> None:
+        self.catalog = catalog
+        self.blobs = blobs
+        self.options = options
+        self.reaping = asyncio.Lock()
+        self.seen_full = False
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+
+    async def in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Runs blocking work off the event loop."""
+        if kwargs:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: work(*args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
+
+    async def close(self) -> None:
+        """Waits for running file work, then lets go of everything."""
+        self._pool.shutdown(wait=True)
+        await self.catalog.close()

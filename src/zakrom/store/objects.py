@@ -1,0 +1,150 @@
+"""Objects: find, read, put, copy, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from zakrom import errors
+from zakrom.catalog.changes import (
+    Condition,
+    Content,
+    Deleted,
+    DeleteVersion,
+    Nothing,
+    PutVersion,
+    SetDetails,
+    SharedBlob,
+    SharedManifest,
+    Written,
+)
+from zakrom.catalog.interface import Found
+from zakrom.model.facts import Bucket, Checksum, Details, Version, VersionId
+from zakrom.rules.ranges import Span
+from zakrom.store import space
+from zakrom.store.core import Store
+from zakrom.store.reading import Gone, Reading, open_bytes
+from zakrom.store.receive import Payload, forsake, receive
+
+ATTEMPTS_MAX = 5
+"""How often a read or copy looks again when what it found was replaced before it was opened."""
+
+
+class Draft(NamedTuple):
+    """What a new version will be, but for its bytes and who came before."""
+
+    bucket: Bucket
+    key: bytes
+    now_ms: int
+    nonce: int
+    storage_class: str
+    owner: str
+    details: Details
+    condition: Condition | None = None
+
+
+class Put(NamedTuple):
+    """A version that was written."""
+
+    written: Written
+    etag: str
+    size: int
+    checksum: Checksum | None
+
+
+async def find(store: Store, bucket: Bucket, key: bytes, version: VersionId | None) -> Found:
+    """The object that a GET means. Raises `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` (a delete marker, asked by id)."""
+    found = await store.catalog.find(bucket.id, key, version)
+    if found is None:
+        if version is None:
+            raise errors.NoSuchKey(key=key.decode())
+        raise errors.NoSuchVersion(key=key.decode(), version_id=_text(version))
+    if found.version.marker:
+        if version is None:
+            raise errors.NoSuchKey(key=key.decode(), delete_marker=found.version.version_id)
+        raise errors.MethodNotAllowed(
+            method="GET",
+            resource_type="DeleteMarker",
+            delete_marker=found.version.version_id,
+            last_modified_ms=found.version.modified_ms,
+        )
+    return found
+
+
+async def open_object(
+    store: Store, bucket: Bucket, key: bytes, version: VersionId | None, choose: Callable[[Version], Awaitable[Span]]
+) -> tuple[Found, bytes | Reading]:
+    """The object and the bytes that ``choose`` wants of it, opened. Raises as `find` and ``choose`` do, and `DataCorrupt`."""
+    for _ in range(ATTEMPTS_MAX):
+        found = await find(store, bucket, key, version)
+        try:
+            return found, await open_bytes(store, found, await choose(found.version))
+        except Gone:
+            continue
+    raise errors.ServiceUnavailable("The object is being replaced faster than it can be read. Please try again.")
+
+
+async def put(store: Store, draft: Draft, payload: Payload) -> Put:
+    """Receives the bytes, makes them durable, then makes them the key's newest version. On error nothing is there."""
+    await space.check(store, draft.bucket, draft.key, payload.length or 0, draft.now_ms)
+    content, size, digest = await receive(store, payload)
+    details = draft.details if digest.checksum is None else _with_checksum(draft.details, digest.checksum)
+    try:
+        written = await _apply(store, draft, details, content, size, digest.etag)
+    except BaseException as reason:
+        await forsake(store, content, reason)
+        raise
+    return Put(written, digest.etag, size, digest.checksum)
+
+
+async def put_copy(store: Store, draft: Draft, source: Version) -> Put:
+    """A new version with the content of another: no byte is moved. Raises `Stale` if the source has gone; look again."""
+    await space.check(store, draft.bucket, draft.key, 0, draft.now_ms)
+    written = await _apply(store, draft, draft.details, content_of(source), source.size, source.etag, source.parts)
+    return Put(written, source.etag, source.size, draft.details.checksum)
+
+
+async def delete(
+    store: Store, bucket: Bucket, key: bytes, version: VersionId | None, owner: str, nonce: int, now_ms: int,
+    condition: Condition | None = None,
+) -> Deleted:
+    """What a DELETE means under the bucket's versioning. Raises `PreconditionFailed`, `NoSuchKey` (a condition on an absent key)."""
+    deleted: Deleted = await store.catalog.apply(
+        DeleteVersion(bucket.id, key, now_ms, nonce, owner, version, condition)
+    )
+    return deleted
+
+
+async def set_tags(
+    store: Store, bucket: Bucket, key: bytes, version: VersionId | None, tags: tuple[tuple[str, str], ...]
+) -> Version:
+    """Replaces the tags of a version. Raises `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed`."""
+    changed: Version = await store.catalog.apply(SetDetails(bucket.id, key, version, tags))
+    return changed
+
+
+def content_of(version: Version) -> Content:
+    """The content of a version, to be shared by another."""
+    if version.manifest is not None:
+        return SharedManifest(version.manifest)
+    return Nothing() if version.blob is None else SharedBlob(version.blob)
+
+
+async def _apply(
+    store: Store, draft: Draft, details: Details, content: Content, size: int, etag: str, parts: int = 0
+) -> Written:
+    written: Written = await store.catalog.apply(
+        PutVersion(
+            draft.bucket.id, draft.key, draft.now_ms, draft.nonce, size, etag, draft.storage_class, draft.owner,
+            details, content, parts, draft.condition,
+        )
+    )
+    return written
+
+
+def _with_checksum(details: Details, checksum: Checksum) -> Details:
+    return Details(details.headers, details.metadata, details.tags, checksum, details.extra)
+
+
+def _text(version: VersionId) -> str:
+    return "null" if version.nonce == 0 else f"{version.seq:016x}{version.nonce:016x}"

@@ -1,0 +1,142 @@
+"""Multipart uploads: create, part, part by copy, complete, abort."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from zakrom import errors
+from zakrom.catalog.changes import AbortUpload, CompleteUpload, Condition, CreateUpload, PutPart, SharedSlices, Written
+from zakrom.catalog.interface import Found
+from zakrom.model.facts import Bucket, Checksum, Details, Part, Slice, Upload, VersionId
+from zakrom.rules import multipart, ranges
+from zakrom.rules.ranges import Span
+from zakrom.store import objects, space
+from zakrom.store.core import Store
+from zakrom.store.objects import ATTEMPTS_MAX
+from zakrom.store.reading import Gone, Reading, manifest_of, open_bytes
+from zakrom.store.receive import Digest, Payload, forsake, receive
+
+
+class Hashes(Protocol):
+    """Digests of bytes that are copied, not received."""
+
+    def update(self, data: bytes | memoryview) -> None: ...
+
+    def finish(self) -> Digest: ...
+
+
+class Assembled(NamedTuple):
+    """What an object of parts is called."""
+
+    etag: str
+    checksum: Checksum | None
+
+
+Assemble = Callable[[Upload, Sequence[Part]], Assembled]
+"""The ETag and checksum of these parts; raises if the request promised others."""
+
+
+async def create(store: Store, bucket: Bucket, upload: Upload) -> Upload:
+    """Opens an upload. Raises `NoSuchBucket`, and `QuotaExceeded` or `InsufficientStorage` if not one byte would fit."""
+    await space.check(store, bucket, None, 0, upload.created_ms)
+    made: Upload = await store.catalog.apply(CreateUpload(upload))
+    return made
+
+
+async def put_part(store: Store, bucket: Bucket, upload: Upload, number: int, payload: Payload, now_ms: int) -> Part:
+    """Receives a part, in place of the one that had its number. Raises `NoSuchUpload` and as `objects.put` does."""
+    await space.check(store, bucket, None, payload.length or 0, now_ms)
+    content, size, digest = await receive(store, payload)
+    change = PutPart(
+        bucket.id, upload.key, upload.id, number, size, digest.etag, now_ms, content, digest.checksum
+    )
+    try:
+        part: Part = await store.catalog.apply(change)
+    except BaseException as reason:
+        await forsake(store, content, reason)
+        raise
+    return part
+
+
+async def copy_part(
+    store: Store, bucket: Bucket, upload: Upload, number: int, source: Found, span: Span, known: Digest | None,
+    hashes: Hashes, now_ms: int,
+) -> Part:
+    """A part from bytes that are stored already: none is written. They are read into ``hashes`` unless their digest is ``known``.
+
+    Raises `Stale` if the source has gone; look again.
+    """
+    await space.check(store, bucket, None, span.length, now_ms)
+    version, blob = source
+    named = known or await digest(store, source, span, hashes)
+    manifest = await manifest_of(store, version)
+    whole = manifest.slices if manifest else (Slice(blob.id, 0, blob.length),) if blob else ()
+    content = SharedSlices(ranges.cut(whole, span))
+    part: Part = await store.catalog.apply(
+        PutPart(bucket.id, upload.key, upload.id, number, span.length, named.etag, now_ms, content, named.checksum)
+    )
+    return part
+
+
+async def complete(
+    store: Store, bucket: Bucket, key: bytes, upload_id: str, asked: Sequence[multipart.Asked], assemble: Assemble,
+    size: int | None, condition: Condition | None, nonce: int, now_ms: int,
+) -> tuple[Upload, Written, Assembled, int]:
+    """The upload becomes the key's newest version; no byte is moved. Returns it with its size.
+
+    ``size``: what the request says the object must have. Raises as `rules.multipart.choose` and `catalog.changes.CompleteUpload`.
+    """
+    for _ in range(ATTEMPTS_MAX):
+        upload, parts = await store.catalog.parts(bucket.id, key, upload_id, 0, multipart.PARTS_MAX)
+        chosen = multipart.choose(upload, parts, asked)
+        total = sum(part.size for part in chosen)
+        if size is not None and size != total:
+            raise errors.InvalidRequest(
+                f"The provided 'x-amz-mp-object-size' header value {size} does not match what was computed: {total}"
+            )
+        named = assemble(upload, chosen)
+        details = Details(
+            upload.details.headers, upload.details.metadata, upload.details.tags, named.checksum, upload.details.extra
+        )
+        guarded = None if condition is None else Condition(condition.if_match, condition.if_none_match, upload.base_seq)
+        change = CompleteUpload(
+            bucket.id, key, upload_id, upload.revision, now_ms, nonce, total, named.etag,
+            multipart.manifest(chosen), details, guarded,
+        )
+        try:
+            written: Written = await store.catalog.apply(change)
+        except errors.Stale:  # a part came in between: decide again
+            continue
+        return upload, written, named, total
+    raise errors.OperationAborted(bucket=bucket.name)
+
+
+async def abort(store: Store, bucket: Bucket, key: bytes, upload: str, now_ms: int) -> None:
+    """The upload and its parts go. Raises `NoSuchUpload`."""
+    await store.catalog.apply(AbortUpload(bucket.id, key, upload, now_ms))
+
+
+async def source(store: Store, bucket: Bucket, key: bytes, version: VersionId | None) -> Found:
+    """What a copy reads. Raises `NoSuchKey`, `NoSuchVersion`, `InvalidRequest` (a delete marker, named by its id)."""
+    try:
+        return await objects.find(store, bucket, key, version)
+    except errors.MethodNotAllowed:
+        raise errors.InvalidRequest("The source of a copy request may not specifically refer to a delete marker by version id.") from None
+
+
+async def digest(store: Store, source: Found, span: Span, hashes: Hashes) -> Digest:
+    """Reads bytes that are stored already into ``hashes``. Raises `Stale` if they have gone meanwhile, `DataCorrupt`."""
+    try:
+        data = await open_bytes(store, source, span)
+    except Gone:
+        raise errors.Stale from None
+    if not isinstance(data, Reading):
+        hashes.update(data)
+        return hashes.finish()
+    try:
+        async for piece in data.pieces():
+            await store.in_thread(hashes.update, piece)
+    finally:
+        data.close()
+    return hashes.finish()
