@@ -14,7 +14,7 @@
 
 local SIZE = 4096
 
-local heads, count, turn, sent = {}, 0, 0, 0
+local heads, count, turn, sent = {}, 0, -1, 0
 local pad, stamp
 
 function init(args)
@@ -33,13 +33,16 @@ function init(args)
    end
 end
 
+-- wrk calls this once before the run, only to look at what it would send: hence
+-- the -1 above, which makes the first target sent the first of the list.
 function request()
-   turn = turn % count + 1
+   turn = turn + 1
+   local head = heads[math.max(turn - 1, 0) % count + 1]
    if not pad then
-      return heads[turn]
+      return head
    end
    sent = sent + 1
-   return heads[turn] .. string.format("%016d", sent) .. stamp .. pad
+   return head .. string.format("%016d", sent) .. stamp .. pad
 end
 
 function done(summary, latency, _)

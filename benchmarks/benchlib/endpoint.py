@@ -7,6 +7,7 @@ import hmac
 import http.client
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
@@ -50,9 +51,7 @@ class Endpoint:
     def connect(self) -> http.client.HTTPConnection:
         """Open a connection; it reconnects by itself when the server closed it."""
         split = urlsplit(self.url)
-        return http.client.HTTPConnection(
-            split.hostname or "", split.port or 80, timeout=TIMEOUT
-        )
+        return http.client.HTTPConnection(split.hostname or "", split.port or 80, timeout=TIMEOUT)
 
 
 class Presigner:
@@ -81,28 +80,18 @@ class Presigner:
         )
         self._plain = "&".join(f"{name}={value}" for name, value in self._fixed)
 
-    def __call__(
-        self, method: str, path: str, query: Sequence[tuple[str, str]] = ()
-    ) -> str:
+    def __call__(self, method: str, path: str, query: Sequence[tuple[str, str]] = ()) -> str:
         """Sign one request; return its target, that is path and query."""
         target = quote(path, safe="/" + UNRESERVED)
         if query:
-            given = (
-                (quote(name, safe=UNRESERVED), quote(value, safe=UNRESERVED))
-                for name, value in query
-            )
+            given = ((quote(name, safe=UNRESERVED), quote(value, safe=UNRESERVED)) for name, value in query)
             pairs = sorted((*given, *self._fixed))
             signed = "&".join(f"{name}={value}" for name, value in pairs)
         else:
             signed = self._plain
-        canonical = (
-            f"{method}\n{target}\n{signed}\n"
-            f"host:{self._host}\n\nhost\nUNSIGNED-PAYLOAD"
-        )
+        canonical = f"{method}\n{target}\n{signed}\nhost:{self._host}\n\nhost\nUNSIGNED-PAYLOAD"
         digest = hashlib.sha256(canonical.encode()).hexdigest()
-        signature = hmac.digest(
-            self._key, (self._to_sign + digest).encode(), "sha256"
-        ).hex()
+        signature = hmac.digest(self._key, (self._to_sign + digest).encode(), "sha256").hex()
         return f"{target}?{signed}&X-Amz-Signature={signature}"
 
 
@@ -133,11 +122,13 @@ def exchange(
 
 
 class Client:
-    """Presigned requests over one connection, for set-up and verification."""
+    """Presigned requests for set-up and verification.
+
+    Each opens its own connection: servers close idle ones between the checks.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._connection = endpoint.connect()
 
     def __call__(
         self,
@@ -148,21 +139,21 @@ class Client:
     ) -> Answer:
         """Sign and send one request."""
         target = Presigner(self.endpoint)(method, path, query)
-        return exchange(self._connection, method, target, body)
+        with closing(self.endpoint.connect()) as connection:
+            return exchange(connection, method, target, body)
 
-    def digest(self, path: str) -> tuple[int, str]:
-        """Fetch an object; return its length and SHA-256, holding little of it."""
+    def digest(self, path: str) -> str:
+        """Fetch an object; return its SHA-256, holding little of it at once."""
         target = Presigner(self.endpoint)("GET", path)
-        self._connection.request("GET", target)
-        response = self._connection.getresponse()
-        if response.status != 200:
-            response.read()
-            raise BenchError(f"GET {path}: {response.status}")
-        seen, total = hashlib.sha256(), 0
-        while piece := response.read(1 << 20):
-            seen.update(piece)
-            total += len(piece)
-        return total, seen.hexdigest()
+        seen = hashlib.sha256()
+        with closing(self.endpoint.connect()) as connection:
+            connection.request("GET", target)
+            response = connection.getresponse()
+            if response.status != 200:
+                raise BenchError(f"GET {path}: {response.status}")
+            while piece := response.read(1 << 20):
+                seen.update(piece)
+        return seen.hexdigest()
 
 
 def in_threads(count: int, work: Callable[[int], None]) -> None:
@@ -175,9 +166,7 @@ def in_threads(count: int, work: Callable[[int], None]) -> None:
         except BaseException as error:  # noqa: BLE001 - handed to the caller
             failures.append(error)
 
-    threads = [
-        threading.Thread(target=guarded, args=(number,)) for number in range(count)
-    ]
+    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -186,20 +175,19 @@ def in_threads(count: int, work: Callable[[int], None]) -> None:
         raise failures[0]
 
 
-def populate(
-    endpoint: Endpoint, bucket: str, objects: Iterable[tuple[str, bytes]]
-) -> None:
+def populate(endpoint: Endpoint, bucket: str, objects: Iterable[tuple[str, bytes]]) -> None:
     """PUT objects over eight connections; untimed."""
     waiting = list(objects)
     lock = threading.Lock()
 
     def work(_: int) -> None:
-        presign, connection = Presigner(endpoint), endpoint.connect()
-        while True:
-            with lock:
-                if not waiting:
-                    return
-                key, body = waiting.pop()
-            exchange(connection, "PUT", presign("PUT", f"/{bucket}/{key}"), body)
+        presign = Presigner(endpoint)
+        with closing(endpoint.connect()) as connection:
+            while True:
+                with lock:
+                    if not waiting:
+                        return
+                    key, body = waiting.pop()
+                exchange(connection, "PUT", presign("PUT", f"/{bucket}/{key}"), body)
 
     in_threads(8, work)

@@ -1,4 +1,7 @@
-"""Facts about the machine, and what processes cost, read from ``/proc``."""
+"""Facts about the machine, and what processes cost, read from ``/proc``.
+
+Where there is no ``/proc`` (macOS), the figures are taken all the same; what the servers cost is then not known.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from types import TracebackType
 from typing import Self
 
 PROC = Path("/proc")
+KNOWN = (PROC / "stat").exists()
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -26,12 +30,14 @@ def _text(path: Path) -> str:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat after the command name; empty when it is gone."""
+    """Read /proc/PID/stat after the command name; empty when the process is gone."""
     return _text(PROC / str(pid) / "stat").rpartition(")")[2].split()
 
 
 def tree(root: int) -> list[int]:
-    """A process and its descendants."""
+    """List a process and its descendants."""
+    if not KNOWN:
+        return [root]
     children: dict[int, list[int]] = {}
     for entry in PROC.iterdir():
         if entry.name.isdigit() and (stat := _stat(int(entry.name))):
@@ -93,14 +99,12 @@ class Meter:
     server: float | None = None
     client: float = 0.0
     other: float | None = None
-    _start: tuple[float, float, float, float, float] = field(
-        default=(0.0, 0.0, 0.0, 0.0, 0.0), repr=False
-    )
+    _start: tuple[float, float, float, float, float] = field(default=(0.0, 0.0, 0.0, 0.0, 0.0), repr=False)
 
     def _now(self) -> tuple[float, float, float, float, float]:
         mine = cpu_seconds(self.pid) if self.pid else 0.0
         every = sum(cpu_seconds(pid) for pid in self.servers)
-        return time.monotonic(), mine, every, own_seconds(), busy_seconds()
+        return time.monotonic(), mine, every, own_seconds(), busy_seconds() if KNOWN else 0.0
 
     def __enter__(self) -> Self:
         self._start = self._now()
@@ -113,11 +117,9 @@ class Meter:
         trace: TracebackType | None,
     ) -> None:
         after = self._now()
-        self.elapsed, mine, every, self.client, busy = (
-            end - start for start, end in zip(self._start, after, strict=True)
-        )
-        self.server = mine if self.pid else None
-        if self.complete:
+        self.elapsed, mine, every, self.client, busy = (end - start for start, end in zip(self._start, after, strict=True))
+        self.server = mine if self.pid and KNOWN else None
+        if self.complete and KNOWN:
             self.other = max(0.0, busy - every - self.client) / self.elapsed
 
 
@@ -180,31 +182,32 @@ def _first_value(path: Path, name: str) -> str:
 
 
 def version_of(*command: str) -> str:
-    """The first line that a tool prints about its version."""
+    """Run a tool for the first line that it prints about its version."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=10
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
     except OSError:
         return "absent"
     return (done.stdout + done.stderr).strip().partition("\n")[0]
 
 
+def _cores(pid: int) -> set[int]:
+    """List the cores on which a process may run; 0 is this one."""
+    return set(os.sched_getaffinity(pid)) if KNOWN else set(range(os.cpu_count() or 1))
+
+
 def facts(directory: Path, pids: dict[str, int]) -> dict[str, object]:
-    """What a reader must know of the machine to judge the figures."""
-    mine = os.sched_getaffinity(0)
-    cores = {name: sorted(os.sched_getaffinity(pid)) for name, pid in pids.items()}
-    apart = bool(cores) and all(mine.isdisjoint(own) for own in cores.values())
+    """Collect what a reader must know of the machine to judge the figures."""
+    mine = _cores(0)
+    servers = {name: _cores(pid) for name, pid in pids.items()}
+    apart = bool(servers) and all(mine.isdisjoint(own) for own in servers.values())
     return {
-        "cpu": _first_value(PROC / "cpuinfo", "model name"),
+        "cpu": _first_value(PROC / "cpuinfo", "model name") if KNOWN else platform.processor(),
         "cores": os.cpu_count(),
         "memory": _first_value(PROC / "meminfo", "MemTotal"),
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
         "file system": f"{file_system(directory)} holds {directory}",
-        "load average": os.getloadavg()[0],
+        "load average": round(os.getloadavg()[0], 2),
         "client cores": sorted(mine),
-        "server cores": cores,
-        "client and server": (
-            "on separate cores" if apart else "share the cores, as far as is known"
-        ),
+        "server cores": {name: sorted(own) for name, own in servers.items()},
+        "client and server": "on separate cores" if apart else "share the cores, as far as is known",
     }

@@ -155,6 +155,10 @@ class MissingContentLength(Invalid):
     """You must provide the Content-Length HTTP header."""
 
 
+class InvalidChunkSizeError(Invalid):
+    """Only the last chunk is allowed to have a size less than 8192 bytes"""
+
+
 class MalformedTrailerError(Invalid):
     """The request contained trailing data that was not well-formed or did not conform to our published schema."""
 

@@ -1,0 +1,1 @@
+"""Immutable bytes: staged, committed, opened, dropped. Knows no key and no user."""

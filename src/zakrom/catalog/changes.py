@@ -26,25 +26,25 @@ from zakrom.model.facts import (
 )
 
 
-class Tagged(Fact, tag=True):
+class Tagged(Fact, tag=True, frozen=True):
     """Base of the values that are told apart by their class name when they cross a socket."""
 
 
 # ------------------------------------------------------------------------------------------------------------- contents
 
 
-class Nothing(Tagged):
+class Nothing(Tagged, frozen=True):
     """No bytes: an empty object."""
 
 
-class Inline(Tagged):
+class Inline(Tagged, frozen=True):
     """A small blob whose bytes ride in the change itself and live in the catalog."""
 
     data: bytes
     blocks: bytes
 
 
-class Staged(Tagged):
+class Staged(Tagged, frozen=True):
     """A blob that this change brings in: durable on disk already, unknown to the catalog until now."""
 
     blob: int
@@ -52,19 +52,19 @@ class Staged(Tagged):
     blocks: bytes
 
 
-class SharedBlob(Tagged):
+class SharedBlob(Tagged, frozen=True):
     """A whole blob that another version names. `Stale` if nobody names it any more."""
 
     blob: int
 
 
-class SharedManifest(Tagged):
+class SharedManifest(Tagged, frozen=True):
     """A manifest that another version names. `Stale` if nobody names it any more."""
 
     manifest: int
 
 
-class SharedSlices(Tagged):
+class SharedSlices(Tagged, frozen=True):
     """Slices of blobs that other versions name. `Stale` if one of the blobs has lost its last name."""
 
     slices: tuple[Slice, ...]
@@ -73,7 +73,7 @@ class SharedSlices(Tagged):
 Content = Nothing | Inline | Staged | SharedBlob | SharedManifest | SharedSlices
 
 
-class Condition(Fact):
+class Condition(Fact, frozen=True):
     """What must hold of the key's current version when the change is applied. ETags without quotes; ``*`` is any.
 
     ``since_seq``: not None for CompleteMultipartUpload: the key's newest seq at the creation of the upload; when it differs now
@@ -88,7 +88,7 @@ class Condition(Fact):
 # -------------------------------------------------------------------------------------------------------------- changes
 
 
-class CreateBucket(Tagged):
+class CreateBucket(Tagged, frozen=True):
     """-> Bucket. Raises `BucketAlreadyOwnedByYou` or `BucketAlreadyExists`, `TooManyBuckets`."""
 
     name: str
@@ -99,21 +99,21 @@ class CreateBucket(Tagged):
     documents: dict[str, bytes] = {}
 
 
-class DeleteBucket(Tagged):
+class DeleteBucket(Tagged, frozen=True):
     """-> None. Raises `NoSuchBucket`, `BucketNotEmpty` (versions, markers count; open uploads do not: they go with it)."""
 
     bucket: int
     now_ms: int
 
 
-class SetVersioning(Tagged):
+class SetVersioning(Tagged, frozen=True):
     """-> None. Raises `NoSuchBucket`."""
 
     bucket: int
     versioning: Versioning
 
 
-class SetDocument(Tagged):
+class SetDocument(Tagged, frozen=True):
     """-> None. A bucket's configuration document; ``body`` None removes it. Raises `NoSuchBucket`."""
 
     bucket: int
@@ -121,14 +121,14 @@ class SetDocument(Tagged):
     body: bytes | None
 
 
-class SetQuota(Tagged):
+class SetQuota(Tagged, frozen=True):
     """-> None. ``bucket`` None: the whole store; ``quota_bytes`` None: no limit. Raises `NoSuchBucket`."""
 
     bucket: int | None
     quota_bytes: int | None
 
 
-class PutVersion(Tagged):
+class PutVersion(Tagged, frozen=True):
     """-> Written. A new version of a key: PutObject and CopyObject.
 
     Raises `NoSuchBucket`, `PreconditionFailed`, `NoSuchKey`, `ConditionalRequestConflict`, `QuotaExceeded`,
@@ -149,7 +149,7 @@ class PutVersion(Tagged):
     condition: Condition | None = None
 
 
-class DeleteVersion(Tagged):
+class DeleteVersion(Tagged, frozen=True):
     """-> Deleted. ``version`` None: what a plain DELETE means under the bucket's versioning; else that version for good.
 
     Deleting what is not there succeeds (`Deleted.existed` is false). Raises `NoSuchBucket`, `PreconditionFailed`,
@@ -165,7 +165,7 @@ class DeleteVersion(Tagged):
     condition: Condition | None = None
 
 
-class SetDetails(Tagged):
+class SetDetails(Tagged, frozen=True):
     """-> Version. Replaces the details of an existing version (tags). Raises `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` on a marker."""
 
     bucket: int
@@ -174,13 +174,13 @@ class SetDetails(Tagged):
     tags: tuple[tuple[str, str], ...]
 
 
-class CreateUpload(Tagged):
+class CreateUpload(Tagged, frozen=True):
     """-> Upload, with its base_seq. Raises `NoSuchBucket`."""
 
     upload: Upload
 
 
-class PutPart(Tagged):
+class PutPart(Tagged, frozen=True):
     """-> Part. A part, in place of the one that had its number. Raises `NoSuchUpload`, `QuotaExceeded`, `InsufficientStorage`, `Stale`."""
 
     bucket: int
@@ -194,7 +194,7 @@ class PutPart(Tagged):
     checksum: Checksum | None = None
 
 
-class CompleteUpload(Tagged):
+class CompleteUpload(Tagged, frozen=True):
     """-> Written. The upload becomes a version; its parts that the manifest does not name are retired.
 
     ``revision``: of the upload when the manifest was decided; another one now is `Stale`. The manifest's slices are those of
@@ -215,7 +215,7 @@ class CompleteUpload(Tagged):
     condition: Condition | None = None
 
 
-class AbortUpload(Tagged):
+class AbortUpload(Tagged, frozen=True):
     """-> None. Raises `NoSuchUpload`."""
 
     bucket: int
@@ -224,33 +224,33 @@ class AbortUpload(Tagged):
     now_ms: int
 
 
-class PutUser(Tagged):
+class PutUser(Tagged, frozen=True):
     """-> None. Adds a user, or replaces the one of that name if ``replace``. Raises `UserAlreadyExists`."""
 
     user: User
     replace: bool = False
 
 
-class RemoveUser(Tagged):
+class RemoveUser(Tagged, frozen=True):
     """-> None. The user and their keys. Raises `NoSuchUser`, `InvalidRequest` while they own buckets."""
 
     name: str
 
 
-class PutAccessKey(Tagged):
+class PutAccessKey(Tagged, frozen=True):
     """-> None. Raises `NoSuchUser`, `AccessKeyAlreadyExists` (unless ``replace``)."""
 
     key: AccessKey
     replace: bool = False
 
 
-class RemoveAccessKey(Tagged):
+class RemoveAccessKey(Tagged, frozen=True):
     """-> None. Raises `NoSuchAccessKey`."""
 
     id: str
 
 
-class OpenGeneration(Tagged):
+class OpenGeneration(Tagged, frozen=True):
     """-> int. A number that no process has had before: blobs that this process stages carry it in their ids.
 
     The catalog closes it by itself when the connection that opened it is gone, after it has applied what was in flight.
@@ -259,48 +259,48 @@ class OpenGeneration(Tagged):
     now_ms: int
 
 
-class ForgetGeneration(Tagged):
+class ForgetGeneration(Tagged, frozen=True):
     """-> None. A closed generation was swept: nothing unknown to the catalog is left of it."""
 
     generation: int
 
 
-class Reaped(Tagged):
+class Reaped(Tagged, frozen=True):
     """-> None. The files of these retired blobs are gone from disk."""
 
     blobs: tuple[int, ...]
     now_ms: int
 
 
-class Unravel(Tagged):
+class Unravel(Tagged, frozen=True):
     """-> int: how many are left. Takes up to ``limit`` retired manifests apart: their blobs lose a name each."""
 
     now_ms: int
     limit: int
 
 
-class SetDamage(Tagged):
+class SetDamage(Tagged, frozen=True):
     """-> None. Notes blobs found rotten, forgets those found sound or gone."""
 
     found: tuple[Damage, ...]
     healed: tuple[int, ...] = ()
 
 
-class SetJob(Tagged):
+class SetJob(Tagged, frozen=True):
     """-> None. The durable state of a background job (its cursor and report), as JSON bytes."""
 
     name: str
     state: bytes
 
 
-class Hold(Tagged):
+class Hold(Tagged, frozen=True):
     """-> None. Until ``until_ms`` retired blobs are not reaped (a backup copies them); 0 lifts it."""
 
     name: str
     until_ms: int
 
 
-class SetFull(Tagged):
+class SetFull(Tagged, frozen=True):
     """-> bool: whether that is news. The store has, or no longer has, room: noted durably, see `Catalog.space`."""
 
     full: bool
@@ -338,7 +338,7 @@ Change = (
 # -------------------------------------------------------------------------------------------------------------- results
 
 
-class Written(Fact):
+class Written(Fact, frozen=True):
     """A version was written. ``replaced``: a version of that key was overwritten for good."""
 
     seq: int
@@ -352,7 +352,7 @@ class Written(Fact):
         return "null" if self.nonce == 0 else f"{self.seq:016x}{self.nonce:016x}"
 
 
-class Deleted(Fact):
+class Deleted(Fact, frozen=True):
     """What a DeleteVersion did.
 
     ``marker``: a delete marker was added (plain delete) or removed (delete by id); its or the version's id is ``version_id``,

@@ -9,12 +9,13 @@ from zakrom.catalog.interface import Catalog
 from zakrom.model.caller import ANONYMOUS, Caller
 from zakrom.web.message import Request
 from zakrom.wire import sigv4
-from zakrom.wire.sigv4 import Anonymous, RequestParts, Verified
+from zakrom.wire.sigv4 import RequestParts, Verified
 from zakrom.wire.target import Query
 
 
 class Rules(NamedTuple):
-    """What signatures must be: ``regions`` they may name (the first is the one expected), whether SigV2 is welcome, clock skew."""
+    """What signatures must be: ``regions`` they may name (the first is the one expected), whether SigV2 is welcome, clock skew.
+    """
 
     regions: tuple[str, ...]
     sigv2: bool = True
@@ -38,7 +39,7 @@ class Doorman:
         """
         rules = self._rules
         claim = sigv4.classify(request.headers, query, sigv2=rules.sigv2)
-        if isinstance(claim, Anonymous):
+        if claim is None:
             return ANONYMOUS, None
         found = await self._catalog.access_key(claim.access_key)
         if found is None:

@@ -29,7 +29,7 @@ class Fact(msgspec.Struct, frozen=True, array_like=True):
     """Base of the values below."""
 
 
-class Bucket(Fact):
+class Bucket(Fact, frozen=True):
     """A bucket, without its contents."""
 
     id: int
@@ -41,7 +41,7 @@ class Bucket(Fact):
     quota_bytes: int | None = None
 
 
-class Usage(Fact):
+class Usage(Fact, frozen=True):
     """Exact counts of a bucket, or of the whole store, kept in the transaction of each change."""
 
     objects: int = 0  # current versions that are no delete markers: what a plain LIST shows
@@ -57,7 +57,7 @@ class Usage(Fact):
         return self.bytes + self.upload_bytes
 
 
-class Checksum(Fact):
+class Checksum(Fact, frozen=True):
     """A checksum that S3 shows. ``value`` is base64; a COMPOSITE one is without its ``-N`` suffix."""
 
     algorithm: str  # CRC32 | CRC32C | CRC64NVME | SHA1 | SHA256 | MD5
@@ -65,7 +65,7 @@ class Checksum(Fact):
     full_object: bool = True
 
 
-class Details(Fact):
+class Details(Fact, frozen=True):
     """What a HEAD shows beside the fixed facts. Header values are kept byte for byte as latin-1 text."""
 
     headers: dict[str, str] = {}  # content-type, cache-control, content-disposition …; lower-case names
@@ -75,7 +75,7 @@ class Details(Fact):
     extra: dict[str, str] = {}  # room for later facts (retention, encryption …) without a migration
 
 
-class Slice(Fact):
+class Slice(Fact, frozen=True):
     """``length`` bytes of a blob from ``offset``."""
 
     blob: int
@@ -83,7 +83,7 @@ class Slice(Fact):
     length: int
 
 
-class ManifestPart(Fact):
+class ManifestPart(Fact, frozen=True):
     """A part as GetObjectAttributes and ``partNumber`` show it. ``checksum`` is base64, in the object's algorithm."""
 
     number: int
@@ -91,14 +91,14 @@ class ManifestPart(Fact):
     checksum: str | None = None
 
 
-class Manifest(Fact):
+class Manifest(Fact, frozen=True):
     """The ordered slices that make an object of more than one blob, and the parts it was uploaded in."""
 
     slices: tuple[Slice, ...]
     parts: tuple[ManifestPart, ...]
 
 
-class Version(Fact):
+class Version(Fact, frozen=True):
     """One version of a key: an object or a delete marker.
 
     ``seq`` grows with every write of the store, so among the versions of a key the newest has the greatest. The content is
@@ -128,14 +128,14 @@ class Version(Fact):
         return "null" if self.nonce == NULL_NONCE else f"{self.seq:016x}{self.nonce:016x}"
 
 
-class VersionId(Fact):
+class VersionId(Fact, frozen=True):
     """A version id as a request names it. ``seq`` is 0 for ``null``."""
 
     seq: int
     nonce: int
 
 
-class BlobFacts(Fact):
+class BlobFacts(Fact, frozen=True):
     """A blob as the catalog knows it. ``blocks``: CRC32C of each 128 KiB block, big-endian, 4 bytes each.
 
     ``data`` holds the bytes themselves where the blob is small enough to ride in the catalog.
@@ -147,7 +147,7 @@ class BlobFacts(Fact):
     data: bytes | None = None
 
 
-class Upload(Fact):
+class Upload(Fact, frozen=True):
     """An open multipart upload."""
 
     bucket: int
@@ -163,7 +163,7 @@ class Upload(Fact):
     revision: int = 0  # grows with every part: what CompleteMultipartUpload decides on
 
 
-class Part(Fact):
+class Part(Fact, frozen=True):
     """An uploaded part. ``etag`` without quotes; ``checksum`` in the upload's algorithm, if it has one."""
 
     number: int
@@ -174,7 +174,7 @@ class Part(Fact):
     checksum: Checksum | None = None
 
 
-class User(Fact):
+class User(Fact, frozen=True):
     """Who may own buckets and hold access keys. Root is the user named ``root``."""
 
     name: str
@@ -186,7 +186,7 @@ class User(Fact):
     root: bool = False
 
 
-class AccessKey(Fact):
+class AccessKey(Fact, frozen=True):
     """A key pair. The secret must be kept readable: SigV4 is an HMAC with it."""
 
     id: str
@@ -196,7 +196,7 @@ class AccessKey(Fact):
     disabled: bool = False
 
 
-class Damage(Fact):
+class Damage(Fact, frozen=True):
     """A blob found rotten or missing, with the keys that need it."""
 
     blob: int

@@ -46,9 +46,7 @@ def parse_version_id(text: str) -> VersionId:
     if text == "null":
         return VersionId(0, NULL_NONCE)
     if not _VERSION.fullmatch(text) or int(text[16:], 16) == NULL_NONCE or int(text[:16], 16) >= 1 << 63:
-        raise errors.InvalidArgument(
-            "Invalid version id specified", argument_name="versionId", argument_value=text
-        )
+        raise errors.InvalidArgument("Invalid version id specified", argument_name="versionId", argument_value=text)
     return VersionId(int(text[:16], 16), int(text[16:], 16))
 
 

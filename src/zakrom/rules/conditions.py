@@ -14,8 +14,8 @@ def check_write(
 ) -> None:
     """Returns if a write may go on.
 
-    ``current``: the key's current object, None if it is absent or a delete marker. ``newest_seq``: the greatest seq of the key's
-    versions and markers, 0 if none. ``since_seq``: see `catalog.changes.Condition`.
+    ``current``: the key's current object, None if it is absent or a delete marker. ``newest_seq``: the greatest seq of the
+    key's versions and markers, 0 if none. ``since_seq``: see `catalog.changes.Condition`.
 
     Raises `PreconditionFailed`, `NoSuchKey` (If-Match on an absent key), `ConditionalRequestConflict`.
     """

@@ -1,8 +1,8 @@
 """How keys become a page: prefixes, delimiters, markers, limits.
 
-Keys come in byte order. A key that has the delimiter beyond the prefix is rolled up into a *common prefix*, which counts as one entry; the
-catalog is then asked to go on from the end of that prefix, so that what is hidden is never walked. A page knows that it is truncated
-when it has seen one entry more than it may hold.
+Keys come in byte order. A key that has the delimiter beyond the prefix is rolled up into a *common prefix*, which counts as one
+entry; the catalog is then asked to go on from the end of that prefix, so that what is hidden is never walked. A page knows that
+it is truncated when it has seen one entry more than it may hold.
 
 Source: AWS API reference, ListObjectsV2, ListObjectVersions, ListMultipartUploads.
 """

@@ -1,11 +1,13 @@
 """Which parts make the object: what CompleteMultipartUpload checks and builds.
 
-Source: AWS API reference, CompleteMultipartUpload ("EntityTooSmall", "InvalidPart", "InvalidPartOrder"); fields as AWS sends them.
+Source: AWS API reference, CompleteMultipartUpload ("EntityTooSmall", "InvalidPart", "InvalidPartOrder"); fields as AWS sends
+them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from zakrom import errors
@@ -44,7 +46,7 @@ def choose(upload: Upload, parts: Sequence[Part], asked: Sequence[Asked]) -> lis
     if not asked:
         raise errors.InvalidRequest("You must specify at least one part")
     numbers = [one.number for one in asked]
-    if any(after <= before for before, after in zip(numbers, numbers[1:], strict=False)):
+    if any(after <= before for before, after in pairwise(numbers)):
         raise errors.InvalidPartOrder(upload_id=upload.id)
     by_number = {part.number: part for part in parts}
     chosen = [_match(upload, by_number.get(one.number), one) for one in asked]
@@ -76,7 +78,5 @@ def _match(upload: Upload, part: Part | None, asked: Asked) -> Part:
 def manifest(chosen: Sequence[Part]) -> Manifest:
     """The manifest of these parts: their slices one after another, so that a part's hold on a blob becomes the manifest's."""
     slices = tuple(one for part in chosen for one in part.slices)
-    shown = tuple(
-        ManifestPart(part.number, part.size, part.checksum.value if part.checksum else None) for part in chosen
-    )
+    shown = tuple(ManifestPart(part.number, part.size, part.checksum.value if part.checksum else None) for part in chosen)
     return Manifest(slices, shown)

@@ -1,7 +1,7 @@
 """Which bytes a GET asks for: ``Range`` headers and part numbers.
 
-Source: RFC 9110 section 14; recorded answers of AWS where it is laxer than the RFC (malformed, reversed and several ranges give the
-whole object).
+Source: RFC 9110 section 14; recorded answers of AWS where it is laxer than the RFC (malformed, reversed and several ranges give
+the whole object).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a write or a delete does to the versions of a key.
 
-The three states of a bucket differ in two answers only: does the new version get an id of its own, and which old version does it
-replace? Source: Amazon S3 User Guide, "How S3 Versioning works", "Working with objects in a versioning-suspended bucket".
+The three states of a bucket differ in two answers only: does the new version get an id of its own, and which old version does
+it replace? Source: Amazon S3 User Guide, "How S3 Versioning works", "Working with objects in a versioning-suspended bucket".
 """
 
 from __future__ import annotations

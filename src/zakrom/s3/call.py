@@ -78,9 +78,7 @@ class Call:
         if text is None:
             return None
         if text == "":
-            raise errors.InvalidArgument(
-                "Version id cannot be the empty string", argument_name="versionId", argument_value=""
-            )
+            raise errors.InvalidArgument("Version id cannot be the empty string", argument_name="versionId", argument_value="")
         return parse_version_id(text)
 
     def integer(self, name: str, default: int, maximum: int | None = None) -> int:

@@ -17,7 +17,7 @@ _DIRECTIVES = ("COPY", _REPLACE)
 
 
 def new_nonce() -> int:
-    """A random nonce for a version id: 63 bits, never 0 (which is the null version's)."""
+    """A random nonce for a version id: 63 bits, never 0, which is the null version's."""
     return secrets.randbits(63) | 1
 
 

@@ -1,8 +1,8 @@
 """S3's operations, declared beside the functions that serve them, and the table that finds one for a request.
 
-An operation is found by method, level (service, bucket, object) and *keyword*: the one query parameter that names a sub-resource
-(``acl``, ``uploads`` …). Where several share those three, the one that asks for more query parameters or headers, all present,
-wins. The table is compiled and checked for ties at start-up.
+An operation is found by method, level (service, bucket, object) and *keyword*: the one query parameter that names a
+sub-resource (``acl``, ``uploads`` …). Where several share those three, the one that asks for more query parameters or headers,
+all present, wins. The table is compiled and checked for ties at start-up.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ def operation(
     return declare
 
 
-def unserved(name: str, method: str, level: Level, keyword: str = "", *, query: tuple[str, ...] = (), headers: tuple[str, ...] = ()) -> None:
+def unserved(
+    name: str, method: str, level: Level, keyword: str = "", *, query: tuple[str, ...] = (), headers: tuple[str, ...] = ()
+) -> None:
     """Declares an operation that answers NotImplemented by its name."""
     _add(Operation(name, method, level, keyword, query, headers, f"s3:{name}", None))
 

@@ -1,7 +1,7 @@
 """The body of a request: unframed, hashed, and held against everything its sender promised about it.
 
-Promises: the length, the SHA-256 in the signature, Content-MD5, a checksum in a header or a trailer, signatures of chunks. Nothing of the
-body counts before `Payload.finish` has found them all kept.
+Promises: the length, the SHA-256 in the signature, Content-MD5, a checksum in a header or a trailer, signatures of chunks.
+Nothing of the body counts before `Payload.finish` has found them all kept.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class Payload:
     """A body on its way in, for `store.receive`."""
 
     def __init__(self, call: Call, limit: int, kept: str | None, asked: ChecksumRequest) -> None:
-        """``limit``: bytes at most. ``kept``: the algorithm whose checksum is kept; None for the one declared, or the default."""
+        """``limit``: bytes at most. ``kept``: the algorithm whose checksum is kept; None for the one declared, or the default.
+        """
         self._body = call.request.body
         self._limit = limit
         self._seen = 0
@@ -119,9 +120,7 @@ class Payload:
 
     def _check_sha256(self, declared: str, computed: str) -> None:
         if not compare_digest(declared.encode(), computed.encode()):
-            raise errors.XAmzContentSHA256Mismatch(
-                client_computed_content_sha256=declared, s3_computed_content_sha256=computed
-            )
+            raise errors.XAmzContentSHA256Mismatch(client_computed_content_sha256=declared, s3_computed_content_sha256=computed)
 
     def _declared(self) -> bytes | None:
         asked = self._asked

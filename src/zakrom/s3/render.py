@@ -40,7 +40,13 @@ _UNSERVED_HEADERS = (
 )
 """Headers that ask for what is not there yet. To ignore them would be a lie (encrypted? locked?)."""
 
-_GRANTS = (b"x-amz-grant-full-control", b"x-amz-grant-read", b"x-amz-grant-write", b"x-amz-grant-read-acp", b"x-amz-grant-write-acp")
+_GRANTS = (
+    b"x-amz-grant-full-control",
+    b"x-amz-grant-read",
+    b"x-amz-grant-write",
+    b"x-amz-grant-read-acp",
+    b"x-amz-grant-write-acp",
+)
 
 
 def empty(status: int, *fields: Header) -> Response:

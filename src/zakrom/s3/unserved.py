@@ -1,6 +1,7 @@
 """S3's operations that are known by name and not served yet: each answers NotImplemented and says which it is.
 
-When one is served it moves to a file of its own in `ops`. A test compares both lists with the service model that botocore ships.
+When one is served it moves to a file of its own in `ops`. A test compares both lists with the service model that botocore
+ships.
 """
 
 from __future__ import annotations

@@ -17,7 +17,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 THREADS = 16
-"""Threads a process for file work. More than cores, since they wait in fsync; few, since each large transfer holds one at a time."""
+"""Threads a process for file work. More than cores, since they wait in fsync; few, since each large transfer holds one at a
+time.
+"""
 
 
 class StoreOptions(NamedTuple):

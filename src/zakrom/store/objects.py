@@ -105,13 +105,19 @@ async def put_copy(store: Store, draft: Draft, source: Version) -> Put:
 
 
 async def delete(
-    store: Store, bucket: Bucket, key: bytes, version: VersionId | None, owner: str, nonce: int, now_ms: int,
+    store: Store,
+    bucket: Bucket,
+    key: bytes,
+    version: VersionId | None,
+    owner: str,
+    nonce: int,
+    now_ms: int,
     condition: Condition | None = None,
 ) -> Deleted:
-    """What a DELETE means under the bucket's versioning. Raises `PreconditionFailed`, `NoSuchKey` (a condition on an absent key)."""
-    deleted: Deleted = await store.catalog.apply(
-        DeleteVersion(bucket.id, key, now_ms, nonce, owner, version, condition)
-    )
+    """What a DELETE means under the bucket's versioning. Raises `PreconditionFailed`, `NoSuchKey` (a condition on an absent
+    key).
+    """
+    deleted: Deleted = await store.catalog.apply(DeleteVersion(bucket.id, key, now_ms, nonce, owner, version, condition))
     return deleted
 
 
@@ -135,8 +141,18 @@ async def _apply(
 ) -> Written:
     written: Written = await store.catalog.apply(
         PutVersion(
-            draft.bucket.id, draft.key, draft.now_ms, draft.nonce, size, etag, draft.storage_class, draft.owner,
-            details, content, parts, draft.condition,
+            draft.bucket.id,
+            draft.key,
+            draft.now_ms,
+            draft.nonce,
+            size,
+            etag,
+            draft.storage_class,
+            draft.owner,
+            details,
+            content,
+            parts,
+            draft.condition,
         )
     )
     return written

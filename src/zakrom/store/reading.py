@@ -1,7 +1,7 @@
 """Bytes go out: every block verified against the checksum beside its pointer before a byte of it is sent.
 
-The files of an object are open before the first byte leaves (up to `OPEN_FILES_MAX`), so that a delete in between does not hurt a reader.
-While one piece is being sent, a thread reads and verifies the next.
+The files of an object are open before the first byte leaves (up to `OPEN_FILES_MAX`), so that a delete in between does not hurt
+a reader. While one piece is being sent, a thread reads and verifies the next.
 """
 
 from __future__ import annotations
@@ -86,9 +86,7 @@ def _sound(blob: BlobFacts) -> bytes:
 class Reading:
     """The verified bytes of some slices, as an asynchronous iterator of pieces. `close` must follow, read to the end or not."""
 
-    def __init__(
-        self, store: Store, version: Version, slices: tuple[Slice, ...], span: Span, blob: BlobFacts | None
-    ) -> None:
+    def __init__(self, store: Store, version: Version, slices: tuple[Slice, ...], span: Span, blob: BlobFacts | None) -> None:
         self.span = span
         self._store = store
         self._version = version

@@ -1,7 +1,7 @@
 """Bytes come in: small ones stay in memory and ride in the change, larger ones are staged as a blob.
 
-Network, hashing and writing overlap: while a batch is hashed and written by two threads, the next one is received. Memory is bounded by
-three batches an upload.
+Network, hashing and writing overlap: while a batch is hashed and written by two threads, the next one is received. Memory is
+bounded by three batches an upload.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from zakrom.model.facts import Checksum
 from zakrom.store.core import Store
 
 INLINE_BYTES_MAX = 32 * 1024
-"""Larger content becomes a file. Measured (objects/s inline against files, fsync 1 ms): 16 KiB 3,582 against 2,885, 32 KiB 2,871 against
-2,851, 64 KiB 2,179 against 2,794: see `benchmarks/README.md`."""
+"""Larger content becomes a file. Measured (objects/s inline against files, fsync 1 ms): 16 KiB 3,582 against 2,885, 32 KiB
+2,871 against 2,851, 64 KiB 2,179 against 2,794: see `benchmarks/README.md`."""
 
 BATCH_BYTES = 1024 * 1024
 """Handed to the threads at once: a hop to a thread costs about 50 µs, hashing 1 MiB about 1.3 ms."""
@@ -97,7 +97,7 @@ async def _gather(payload: Payload, size: int, head: bytes = b"") -> bytes:
 
 async def _staged(store: Store, payload: Payload, stage: Stage, head: bytes) -> Received:
     size = 0
-    running: asyncio.Future[object] | None = None
+    running: asyncio.Future[tuple[None, None]] | None = None
     try:
         batch = await _gather(payload, BATCH_BYTES, head)
         if len(batch) < BATCH_BYTES:
@@ -106,9 +106,7 @@ async def _staged(store: Store, payload: Payload, stage: Stage, head: bytes) -> 
             size += len(batch)
             if running is not None:
                 await running
-            running = asyncio.gather(
-                store.in_thread(payload.update, batch), store.in_thread(stage.write, batch), return_exceptions=False
-            )
+            running = asyncio.gather(store.in_thread(payload.update, batch), store.in_thread(stage.write, batch))
             batch = await _gather(payload, BATCH_BYTES)
         if running is not None:
             await running

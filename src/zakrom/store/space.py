@@ -1,7 +1,7 @@
 """Room: who may still write, and how room comes back.
 
-A full disk is a normal state. Uploads are refused while the file system has less free space than the reserve; deletes always go on,
-and what they free can be used at once: the grace of retired blobs yields to need.
+A full disk is a normal state. Uploads are refused while the file system has less free space than the reserve; deletes always go
+on, and what they free can be used at once: the grace of retired blobs yields to need.
 """
 
 from __future__ import annotations
@@ -40,9 +40,7 @@ async def check_disk(store: Store, size: int, now_ms: int) -> None:
         store.seen_full = True
         await store.catalog.apply(SetFull(True, now_ms))
         room = store.blobs.room()
-        raise errors.InsufficientStorage(
-            free_bytes=room.free, reserve_bytes=store.options.reserve_bytes, requested_bytes=size
-        )
+        raise errors.InsufficientStorage(free_bytes=room.free, reserve_bytes=store.options.reserve_bytes, requested_bytes=size)
 
 
 async def leave_full(store: Store, now_ms: int) -> bool:

@@ -48,9 +48,7 @@ async def put_part(store: Store, bucket: Bucket, upload: Upload, number: int, pa
     """Receives a part, in place of the one that had its number. Raises `NoSuchUpload` and as `objects.put` does."""
     await space.check(store, bucket, None, payload.length or 0, now_ms)
     content, size, digest = await receive(store, payload)
-    change = PutPart(
-        bucket.id, upload.key, upload.id, number, size, digest.etag, now_ms, content, digest.checksum
-    )
+    change = PutPart(bucket.id, upload.key, upload.id, number, size, digest.etag, now_ms, content, digest.checksum)
     try:
         part: Part = await store.catalog.apply(change)
     except BaseException as reason:
@@ -60,10 +58,18 @@ async def put_part(store: Store, bucket: Bucket, upload: Upload, number: int, pa
 
 
 async def copy_part(
-    store: Store, bucket: Bucket, upload: Upload, number: int, source: Found, span: Span, known: Digest | None,
-    hashes: Hashes, now_ms: int,
+    store: Store,
+    bucket: Bucket,
+    upload: Upload,
+    number: int,
+    source: Found,
+    span: Span,
+    known: Digest | None,
+    hashes: Hashes,
+    now_ms: int,
 ) -> Part:
-    """A part from bytes that are stored already: none is written. They are read into ``hashes`` unless their digest is ``known``.
+    """A part from bytes that are stored already: none is written. They are read into ``hashes`` unless their digest is
+    ``known``.
 
     Raises `Stale` if the source has gone; look again.
     """
@@ -80,12 +86,21 @@ async def copy_part(
 
 
 async def complete(
-    store: Store, bucket: Bucket, key: bytes, upload_id: str, asked: Sequence[multipart.Asked], assemble: Assemble,
-    size: int | None, condition: Condition | None, nonce: int, now_ms: int,
+    store: Store,
+    bucket: Bucket,
+    key: bytes,
+    upload_id: str,
+    asked: Sequence[multipart.Asked],
+    assemble: Assemble,
+    size: int | None,
+    condition: Condition | None,
+    nonce: int,
+    now_ms: int,
 ) -> tuple[Upload, Written, Assembled, int]:
     """The upload becomes the key's newest version; no byte is moved. Returns it with its size.
 
-    ``size``: what the request says the object must have. Raises as `rules.multipart.choose` and `catalog.changes.CompleteUpload`.
+    ``size``: what the request says the object must have. Raises as `rules.multipart.choose` and
+    `catalog.changes.CompleteUpload`.
     """
     for _ in range(ATTEMPTS_MAX):
         upload, parts = await store.catalog.parts(bucket.id, key, upload_id, 0, multipart.PARTS_MAX)
@@ -101,8 +116,17 @@ async def complete(
         )
         guarded = None if condition is None else Condition(condition.if_match, condition.if_none_match, upload.base_seq)
         change = CompleteUpload(
-            bucket.id, key, upload_id, upload.revision, now_ms, nonce, total, named.etag,
-            multipart.manifest(chosen), details, guarded,
+            bucket.id,
+            key,
+            upload_id,
+            upload.revision,
+            now_ms,
+            nonce,
+            total,
+            named.etag,
+            multipart.manifest(chosen),
+            details,
+            guarded,
         )
         try:
             written: Written = await store.catalog.apply(change)
@@ -122,7 +146,9 @@ async def source(store: Store, bucket: Bucket, key: bytes, version: VersionId | 
     try:
         return await objects.find(store, bucket, key, version)
     except errors.MethodNotAllowed:
-        raise errors.InvalidRequest("The source of a copy request may not specifically refer to a delete marker by version id.") from None
+        raise errors.InvalidRequest(
+            "The source of a copy request may not specifically refer to a delete marker by version id."
+        ) from None
 
 
 async def digest(store: Store, source: Found, span: Span, hashes: Hashes) -> Digest:

@@ -17,7 +17,23 @@ def test_good_bucket_names(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "ab", "0" * 64, "Abc", "a_b", "-abc", "abc-", ".abc", "a..b", "192.168.1.1", "xn--a", "a-s3alias", "a b", "bücket", "abc\n"],
+    [
+        "",
+        "ab",
+        "0" * 64,
+        "Abc",
+        "a_b",
+        "-abc",
+        "abc-",
+        ".abc",
+        "a..b",
+        "192.168.1.1",
+        "xn--a",
+        "a-s3alias",
+        "a b",
+        "bücket",
+        "abc\n",
+    ],
 )
 def test_bad_bucket_names(name: str) -> None:
     """What S3 refuses is refused, with the name."""

@@ -13,20 +13,26 @@ VERSION = Version(1, b"k", 7, 0, False, 1, 1_000_000_000_500, "e", "STANDARD", "
 
 
 def write(
-    if_match: str | None = None, if_none_match: str | None = None, *, since: int | None = None, current: Version | None = VERSION,
+    if_match: str | None = None,
+    if_none_match: str | None = None,
+    *,
+    since: int | None = None,
+    current: Version | None = VERSION,
     newest: int = 7,
 ) -> None:
-    conditions.check_write(
-        if_match=if_match, if_none_match=if_none_match, since_seq=since, current=current, newest_seq=newest
-    )
+    conditions.check_write(if_match=if_match, if_none_match=if_none_match, since_seq=since, current=current, newest_seq=newest)
 
 
 def read(
     if_match: str | None = None, if_none_match: str | None = None, since: int | None = None, unmodified: int | None = None
 ) -> None:
     conditions.check_read(
-        VERSION, if_match=if_match, if_none_match=if_none_match, if_modified_since_ms=since,
-        if_unmodified_since_ms=unmodified, now_ms=NOW_MS,
+        VERSION,
+        if_match=if_match,
+        if_none_match=if_none_match,
+        if_modified_since_ms=since,
+        if_unmodified_since_ms=unmodified,
+        now_ms=NOW_MS,
     )
 
 

@@ -48,7 +48,9 @@ def plain(keys: list[bytes], prefix: bytes, delimiter: bytes) -> list[bytes]:
 KEYS = st.lists(st.text("ab/é", min_size=1, max_size=6).map(str.encode), max_size=40)
 
 
-@given(KEYS, st.sampled_from([b"", b"a", b"a/", b"b"]), st.sampled_from([b"", b"/", b"a", "é".encode(), b"//"]), st.integers(1, 5))
+@given(
+    KEYS, st.sampled_from([b"", b"a", b"a/", b"b"]), st.sampled_from([b"", b"/", b"a", "é".encode(), b"//"]), st.integers(1, 5)
+)
 def test_pages_together_are_the_whole_listing(keys: list[bytes], prefix: bytes, delimiter: bytes, limit: int) -> None:
     """Page by page, each going on from the last entry of the one before, nothing is missed and nothing comes twice."""
     shelf = Shelf(keys, prefix)

@@ -38,7 +38,9 @@ def test_range_of_ten_bytes(header: str, expected: Span | None) -> None:
     assert ranges.parse(header, 10) == expected
 
 
-@pytest.mark.parametrize(("header", "size"), [("bytes=-0", 10), ("bytes=10-", 10), ("bytes=100-200", 10), ("bytes=0-", 0), ("bytes=-5", 0)])
+@pytest.mark.parametrize(
+    ("header", "size"), [("bytes=-0", 10), ("bytes=10-", 10), ("bytes=100-200", 10), ("bytes=0-", 0), ("bytes=-5", 0)]
+)
 def test_range_beyond_the_object_is_refused(header: str, size: int) -> None:
     """A range without a byte of the object is InvalidRange, with the size and what was asked."""
     with pytest.raises(errors.InvalidRange) as caught:

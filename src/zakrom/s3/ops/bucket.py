@@ -31,9 +31,7 @@ async def create_bucket(call: Call) -> Response:
     asked = parse_create_bucket(await read_body(call, BODY_BYTES_MAX))
     region = _region(call, asked.location)
     documents = {"tagging": msgspec.msgpack.encode(asked.tags)} if asked.tags else {}
-    change = CreateBucket(
-        name, call.caller.canonical_id, region, call.now_ms, call.options.buckets_per_owner_max, documents
-    )
+    change = CreateBucket(name, call.caller.canonical_id, region, call.now_ms, call.options.buckets_per_owner_max, documents)
     try:
         await call.store.catalog.apply(change)
     except errors.BucketAlreadyOwnedByYou:
@@ -46,7 +44,9 @@ async def create_bucket(call: Call) -> Response:
 async def head_bucket(call: Call) -> Response:
     """Whether the bucket is there, and in which region."""
     return empty(
-        200, ("x-amz-bucket-region", call.bucket.region), ("x-amz-access-point-alias", "false"),
+        200,
+        ("x-amz-bucket-region", call.bucket.region),
+        ("x-amz-access-point-alias", "false"),
         ("Content-Type", "application/xml"),
     )
 

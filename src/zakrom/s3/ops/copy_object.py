@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from zakrom import errors
 from zakrom.catalog.interface import Found
-from zakrom.model.facts import Bucket, Details, VersionId
+from zakrom.model.facts import Bucket, Details, VersionId, Versioning
 from zakrom.model.names import check_key, parse_version_id
 from zakrom.rules import access, multipart
 from zakrom.rules.ranges import Span
@@ -21,7 +21,6 @@ from zakrom.s3.render import (
 )
 from zakrom.store import objects, uploads
 from zakrom.store.objects import ATTEMPTS_MAX
-from zakrom.model.facts import Versioning
 from zakrom.web.message import Response
 from zakrom.wire import checksums, headers
 from zakrom.wire.dates import iso8601
@@ -79,9 +78,7 @@ async def copy_object(call: Call) -> Response:
         if put.checksum is not None:
             content += element(f"Checksum{put.checksum.algorithm}", put.checksum.value)
             content += element("ChecksumType", checksum_type(put.checksum))
-        return xml_response(
-            "CopyObjectResult", content, *source.fields(found), *version_headers(call, put.written.version_id)
-        )
+        return xml_response("CopyObjectResult", content, *source.fields(found), *version_headers(call, put.written.version_id))
     raise errors.OperationAborted(bucket=call.bucket.name)
 
 

@@ -61,6 +61,4 @@ async def _one(call: Call, one: Doomed, quiet: bool) -> str:
 
 
 async def _delete(call: Call, key: bytes, version: VersionId | None, condition: Condition | None) -> Deleted:
-    return await objects.delete(
-        call.store, call.bucket, key, version, call.bucket.owner, new_nonce(), call.now_ms, condition
-    )
+    return await objects.delete(call.store, call.bucket, key, version, call.bucket.owner, new_nonce(), call.now_ms, condition)

@@ -33,12 +33,9 @@ async def list_object_versions(call: Call) -> Response:
     last = page.entries[-1] if page.truncated and page.entries else None
     next_key, next_version = (last, None) if isinstance(last, bytes) else (last.key, last.version_id) if last else (None, None)
     owners = {
-        name: await owner_xml(call, name)
-        for name in {entry.owner for entry in page.entries if not isinstance(entry, bytes)}
+        name: await owner_xml(call, name) for name in {entry.owner for entry in page.entries if not isinstance(entry, bytes)}
     }
-    rows = "".join(
-        _row(names, entry, owners[entry.owner]) for entry in page.entries if not isinstance(entry, bytes)
-    )
+    rows = "".join(_row(names, entry, owners[entry.owner]) for entry in page.entries if not isinstance(entry, bytes))
     return xml_response(
         "ListVersionsResult",
         f"{asked.head(call)}{names.element('KeyMarker', marker)}{element('VersionIdMarker', version_marker or '')}"
@@ -65,7 +62,9 @@ def _row(names: Names, row: Version, owner: str) -> str:
         return f"<DeleteMarker>{head}{owner}</DeleteMarker>"
     checksum = row.details.checksum
     summed = (
-        f"{element('ChecksumAlgorithm', checksum.algorithm)}{element('ChecksumType', checksum_type(checksum))}" if checksum else ""
+        f"{element('ChecksumAlgorithm', checksum.algorithm)}{element('ChecksumType', checksum_type(checksum))}"
+        if checksum
+        else ""
     )
     return (
         f"<Version>{head}<ETag>&quot;{row.etag}&quot;</ETag>{summed}<Size>{row.size}</Size>{owner}"

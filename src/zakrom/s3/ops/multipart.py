@@ -14,7 +14,7 @@ from zakrom.s3.call import Call
 from zakrom.s3.operation import BUCKET, OBJECT, operation
 from zakrom.s3.ops.copy_object import Source
 from zakrom.s3.ops.list_objects import Asked
-from zakrom.s3.payload import Payload, Sums, read_body
+from zakrom.s3.payload import Payload, Sums
 from zakrom.s3.render import (
     Header,
     checksum_headers,
@@ -32,7 +32,7 @@ from zakrom.store.receive import Digest
 from zakrom.store.uploads import Assembled
 from zakrom.web.message import Response
 from zakrom.wire import checksums, etags
-from zakrom.wire.dates import http_date, iso8601
+from zakrom.wire.dates import iso8601
 from zakrom.wire.documents import parse_complete_multipart_upload
 from zakrom.wire.xml import element
 
@@ -102,7 +102,13 @@ async def upload_part_copy(call: Call) -> Response:
             raise errors.EntityTooLarge(proposed_size=span.length, max_size_allowed=multipart.PART_BYTES_MAX)
         known: Digest | None = None
         stored = version.details.checksum
-        if span.length == version.size and not version.parts and stored and stored.full_object and stored.algorithm == algorithm:
+        if (
+            span.length == version.size
+            and not version.parts
+            and stored
+            and stored.full_object
+            and stored.algorithm == algorithm
+        ):
             known = Digest(version.etag, stored)
         try:
             part = await uploads.copy_part(
@@ -196,7 +202,7 @@ async def list_multipart_uploads(call: Call) -> Response:
     names = asked.names
     key_marker, id_marker = call.param("key-marker") or "", call.param("upload-id-marker") or ""
     page = await listing.uploads(
-        call.store, call.bucket, asked.prefix, asked.delimiter, key_marker.encode(), id_marker if key_marker else None or None,
+        call.store, call.bucket, asked.prefix, asked.delimiter, key_marker.encode(), id_marker if key_marker and id_marker else None,
         asked.limit,
     )  # fmt: skip
     last = page.entries[-1] if page.truncated and page.entries else None
@@ -213,7 +219,9 @@ async def list_multipart_uploads(call: Call) -> Response:
         if not isinstance(entry, bytes)
     )
     prefixes = "".join(
-        f"<CommonPrefixes>{names.element('Prefix', entry)}</CommonPrefixes>" for entry in page.entries if isinstance(entry, bytes)
+        f"<CommonPrefixes>{names.element('Prefix', entry)}</CommonPrefixes>"
+        for entry in page.entries
+        if isinstance(entry, bytes)
     )
     content = (
         f"{element('Bucket', call.bucket.name)}{names.element('KeyMarker', key_marker.encode())}"
@@ -287,7 +295,11 @@ def _object_checksum_xml(checksum: Checksum | None, parts: int) -> str:
 
 
 def _part_row(upload: Upload, part: Part) -> str:
-    summed = element(f"Checksum{part.checksum.algorithm}", part.checksum.value) if part.checksum and upload.checksum_algorithm else ""
+    summed = (
+        element(f"Checksum{part.checksum.algorithm}", part.checksum.value)
+        if part.checksum and upload.checksum_algorithm
+        else ""
+    )
     return (
         f"<Part>{element('PartNumber', part.number)}{element('LastModified', iso8601(part.modified_ms))}"
         f"<ETag>&quot;{part.etag}&quot;</ETag>{element('Size', part.size)}{summed}</Part>"

@@ -52,8 +52,9 @@ def _wanted(call: Call) -> set[str]:
     unknown = sorted(wanted.difference(_ATTRIBUTES))
     if not wanted or unknown:
         raise errors.InvalidArgument(
-            "Invalid attribute name specified." if unknown else "The x-amz-object-attributes header specifying the attributes "
-            "to be retrieved is either missing or empty",
+            "Invalid attribute name specified."
+            if unknown
+            else "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty",
             argument_name="x-amz-object-attributes",
             argument_value=unknown[0] if unknown else None,
         )

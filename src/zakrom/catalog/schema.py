@@ -1,0 +1,156 @@
+"""The catalog's file: where it lies, how it is opened, and how an older one becomes a newer one.
+
+Migrations are the numbered files of ``catalog/sql``; each runs once, in a transaction of its own, and none is ever edited after a
+release or taken back. The format of a file is SQLite's ``user_version``: the number of the last migration it has seen. Nobody
+opens the file beside SQLite, not even to look at the format: closing any descriptor of it drops the locks of this process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from zakrom import errors
+
+FILE_NAME = "catalog.sqlite3"
+PAGE_BYTES = 4096  # a 4 KiB object is one overflow page and an eighth of a leaf; with 8 KiB half of each page was empty
+BUSY_TIMEOUT_MS = 5_000  # only a foreign tool can hold a lock for long; longer than this is an error worth seeing
+READER_CACHE_KIB = 2_048  # any foreign write empties a reader's cache: a large one buys nothing (facts measured 28-63 % loss)
+WRITER_CACHE_KIB = 65_536  # the writer's cache is never emptied by others: inner pages of a million keys fit
+SQLITE_NEEDED = (3, 35, 0)  # RETURNING
+
+_MIGRATIONS = Path(__file__).parent / "sql"
+_NAME = re.compile(r"(\d{4})_\w+\.sql")
+
+
+class Migration(NamedTuple):
+    """One step from the format before it to ``number``."""
+
+    number: int
+    sql: str
+
+
+def migrations() -> list[Migration]:
+    """The steps this version of Zakrom knows, in order."""
+    found = [
+        Migration(int(match[1]), path.read_text("utf-8"))
+        for path in sorted(_MIGRATIONS.iterdir())
+        if (match := _NAME.fullmatch(path.name))
+    ]
+    if [step.number for step in found] != list(range(1, len(found) + 1)):
+        raise AssertionError("migrations are numbered from 1 without gaps")
+    return found
+
+
+def open_to_write(directory: str) -> sqlite3.Connection:
+    """The writer's connection, to a file of the newest format: made or migrated if need be, and readable by its owner only.
+
+    Raises `FormatTooNew`, and sqlite3.Error for what the disk refuses.
+    """
+    if sqlite3.sqlite_version_info < SQLITE_NEEDED:
+        raise errors.Unavailable(f"SQLite {sqlite3.sqlite_version} is too old; this Python needs one of 3.35 or later.")
+    old_mask = os.umask(0o077)  # SQLite gives its side files the mode of the main one
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        connection = sqlite3.connect(
+            os.path.join(directory, FILE_NAME),
+            isolation_level=None,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            cached_statements=256,
+        )
+        try:
+            _prepare(connection)
+            migrate(connection, migrations())
+        except BaseException:
+            connection.close()
+            raise
+    finally:
+        os.umask(old_mask)
+    _sync_directory(directory)
+    return connection
+
+
+def open_to_read(directory: str) -> sqlite3.Connection:
+    """A connection that cannot write. The writer must have opened the file before."""
+    path = quote(os.path.abspath(os.path.join(directory, FILE_NAME)))
+    connection = sqlite3.connect(
+        f"file:{path}?mode=ro",
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_TIMEOUT_MS / 1000,
+        cached_statements=256,
+        check_same_thread=False,  # a backup runs in a thread, with a connection of its own
+    )
+    connection.execute("PRAGMA query_only = 1").fetchall()
+    connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}").fetchall()
+    return connection
+
+
+def migrate(connection: sqlite3.Connection, steps: list[Migration]) -> None:
+    """Brings the file to the format of the last step. Each step is one transaction. Raises `FormatTooNew`."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(steps):
+        raise errors.FormatTooNew(
+            f"The catalog has format {version}; this Zakrom knows formats up to {len(steps)}. "
+            "Start the Zakrom that wrote it, or a newer one.",
+            found=version,
+            known=len(steps),
+        )
+    for step in steps[version:]:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in statements(step.sql):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {step.number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def statements(sql: str) -> list[str]:
+    """The statements of a script, each complete in SQLite's own eyes (a semicolon in a comment or a trigger ends none)."""
+    found, pending = [], ""
+    for line in sql.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            found.append(pending.strip())
+            pending = ""
+    return found
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """What must be said before the first page is written, and at each opening."""
+    for pragma in (
+        f"page_size = {PAGE_BYTES}",
+        "auto_vacuum = NONE",  # pages freed by deletes stay in the file: on a full disk they are the room for what comes
+        "journal_mode = WAL",
+        "synchronous = FULL",  # each COMMIT is synced: acknowledged means on disk
+        "fullfsync = ON",  # macOS: fsync alone leaves data in the drive's cache
+        "checkpoint_fullfsync = ON",
+        f"cache_size = -{WRITER_CACHE_KIB}",
+        "wal_autocheckpoint = 0",  # the writer decides when
+        "journal_size_limit = -1",  # the WAL is never cut: its length is the room set aside for deletes on a full disk
+        "secure_delete = OFF",  # some builds zero what they free: twice the writes for an overwritten object
+        "temp_store = MEMORY",
+        "foreign_keys = OFF",
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if mode != "wal":
+        raise errors.Unavailable("The catalog's file system does not support SQLite's write-ahead log.", journal_mode=mode)
+
+
+def _sync_directory(directory: str) -> None:
+    """The entries of newly made files survive a power cut."""
+    for path in (directory, os.path.dirname(os.path.abspath(directory))):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

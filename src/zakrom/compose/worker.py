@@ -1,0 +1,144 @@
+"""A worker: answers S3 until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from zakrom import __version__
+from zakrom.compose.context import Context, clock_ms
+from zakrom.compose.process import make_doorman, open_store
+from zakrom.errors import Error
+from zakrom.observe import logs
+from zakrom.observe.logs import Access, AccessLog
+from zakrom.observe.metrics import BucketUsage, Metrics
+from zakrom.s3.call import DoorOptions
+from zakrom.s3.door import Door, Note
+from zakrom.s3.system import System
+from zakrom.settings import Settings
+from zakrom.store import Store
+from zakrom.web import asgi, http1
+from zakrom.web.limits import Limits, Record
+from zakrom.web.tls import Tls
+
+MINIO_BUCKET = "minio"
+"""MinIO answers health checks below this name; a bucket of that name would hide them."""
+
+
+def make_door(context: Context, store: Store) -> Door:
+    """The S3 door of this process."""
+    settings = context.settings
+    options = DoorOptions(
+        regions=settings.regions,
+        domains=settings.domains,
+        reserved_buckets=frozenset({MINIO_BUCKET}) if settings.minio_health else frozenset(),
+        buckets_per_owner_max=settings.buckets_max,
+    )
+    log = logs.logger("s3")
+
+    def report(error: Error, request_id: str) -> None:
+        log.error("request failed", code=type(error).__name__, reason=str(error), request=request_id)
+
+    async def metrics() -> bytes:
+        return await render_metrics(context.metrics, store)
+
+    return Door(store, make_doorman(context, store), options, clock_ms, System(store.catalog.ready, metrics), report)
+
+
+async def serve(context: Context, index: int, stop: asyncio.Event, ready: asyncio.Event) -> None:
+    """Serves S3 until ``stop``; sets ``ready`` when it can."""
+    context.metrics.take(index)
+    store = await open_store(context)
+    settings = context.settings
+    recorder = Recorder(context)
+    server = http1.serve if settings.server == "http1" else asgi.serve
+    ready.set()
+    try:
+        await server(
+            make_door(context, store),
+            context.s3,
+            limits=limits_of(settings),
+            tls=tls_of(settings),
+            on_complete=recorder,
+            stop=stop,
+        )
+    finally:
+        await store.close()
+        recorder.close()
+
+
+async def render_metrics(metrics: Metrics, store: Store) -> bytes:
+    """The text for Prometheus, with the live figures of the disk and of the buckets."""
+    room = store.blobs.room()
+    metrics.set_gauge("zakrom_disk_free_bytes", room.free)
+    metrics.set_gauge("zakrom_disk_bytes", room.total)
+    metrics.set_gauge("zakrom_reserve_bytes", store.options.reserve_bytes)
+    metrics.set_gauge("zakrom_full", (await store.catalog.space(None)).full)
+    usage = []
+    for bucket in await store.catalog.buckets(None, "", "", 1000):
+        held = await store.catalog.usage(bucket.id)
+        usage.append(BucketUsage(bucket.name, held.objects, held.versions, held.bytes, held.upload_bytes))
+    return metrics.render(usage, __version__)
+
+
+class Recorder:
+    """Counts and logs each request when its answer has been sent."""
+
+    def __init__(self, context: Context) -> None:
+        self._metrics = context.metrics
+        form = "json" if context.log_format == "json" else "console"
+        self._log = AccessLog(form, 2) if context.settings.access_log else None  # type: ignore[arg-type]  # a Literal
+
+    def __call__(self, record: Record) -> None:
+        """One request that ended."""
+        note = record.response.note if record.response is not None else None
+        known = note if isinstance(note, Note) else _UNKNOWN
+        status = record.status or 499  # the client left before an answer; nginx's number for it
+        self._metrics.request(
+            known.operation, status, known.code, record.seconds, record.bytes_in, record.bytes_out
+        )
+        if self._log is None:
+            return
+        request = record.request
+        self._log.line(
+            Access(
+                known.request_id,
+                record.peer,
+                request.method if request else "-",
+                known.operation,
+                status,
+                record.seconds,
+                record.bytes_in,
+                record.bytes_out,
+                known.bucket,
+                known.key,
+                known.code,
+                known.access_key,
+                request.text("user-agent") if request else None,
+            )
+        )
+
+    def close(self) -> None:
+        """Writes what is waiting."""
+        if self._log is not None:
+            self._log.close()
+
+
+_UNKNOWN = Note("Unknown", "", None, None, None, None)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The settings that bound what a client may cost."""
+    return Limits(
+        head_seconds=settings.head_timeout_seconds,
+        idle_seconds=settings.idle_timeout_seconds,
+        body_stall_seconds=settings.body_timeout_seconds,
+        send_stall_seconds=settings.send_timeout_seconds,
+        drain_seconds=max(0.001, settings.drain_seconds),
+    )
+
+
+def tls_of(settings: Settings) -> Tls | None:
+    """The certificate, if there is one."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return Tls(settings.tls_cert, settings.tls_key)

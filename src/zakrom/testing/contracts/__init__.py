@@ -1,0 +1,1 @@
+"""Contract suites: what each seam promises, as tests that every implementation inherits."""
