@@ -1,24 +1,27 @@
 #!/usr/bin/env python3
-"""Writes the pages of docs/ that the code already knows: settings, commands, operations, errors.
+"""Writes the pages of docs/ that the code already knows: settings, commands, operations, errors, limits, admin API.
 
 ``scripts/reference.py`` writes them; ``scripts/reference.py --check`` says which are not what the code says, and fails.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
-import pkgutil
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import click
 
 from zakrom import errors
+from zakrom.admin.app import create_app
 from zakrom.cli import failure
 from zakrom.cli.main import root
-from zakrom.s3 import ops
 from zakrom.s3.operation import REGISTRY, Level, Operation
 from zakrom.settings import TABLE, Setting
 from zakrom.wire.errors import code_of, status_of
@@ -144,8 +147,7 @@ Of the {all} operations that the S3 API has, {served} are served. The others ans
 
 def operations() -> Lines:
     """docs/operations.md."""
-    for module in pkgutil.iter_modules(ops.__path__):
-        importlib.import_module(f"{ops.__name__}.{module.name}")
+    importlib.import_module("zakrom.s3.registry")  # imports every file of operations, each of which fills the registry
     served = [one for one in REGISTRY.values() if one.run is not None]
     unserved = [one for one in REGISTRY.values() if one.run is None]
     yield OPERATIONS.format(all=len(REGISTRY), served=len(served))
@@ -200,6 +202,109 @@ def error_page() -> Lines:
         )
 
 
+# --------------------------------------------------------------------------------------------------------------- limits
+
+LIMITS = """\
+# Limits
+
+What S3 itself limits is limited here in the same way: a key has at most 1024 bytes of UTF-8, an upload at most 10,000 parts of
+5 MiB to 5 GiB (the last may be smaller), a single PUT at most 5 GiB, user metadata at most 2 KB, a page of a listing at most
+1,000 entries.
+
+Some limits are settings ([configuration](configuration.md)): connections that stand still, the reserve of free space, buckets
+of a user. The others are constants of the code. This is the list of all of them, with their reasons.
+"""
+SOURCE = Path(errors.__file__).parent
+NAME = re.compile(r"[A-Z][A-Z0-9_]*_(MAX|MIN)")
+
+
+class Limit(NamedTuple):
+    """A constant of the code that bounds something."""
+
+    module: str
+    name: str
+    value: str
+    reason: str
+
+
+def limits_of(path: Path) -> Iterator[Limit]:
+    """The limits that a module names. The reason stands behind the value, in a string below it, or in a comment above it."""
+    text = path.read_text("utf-8")
+    lines = text.splitlines()
+    body = ast.parse(text).body
+    for node, after in zip_longest(body, body[1:]):
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
+        if (
+            isinstance(node, ast.Assign | ast.AnnAssign)
+            and isinstance(target, ast.Name)
+            and NAME.fullmatch(target.id)
+            and node.value
+        ):
+            module = ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts)
+            yield Limit(module, target.id, ast.unparse(node.value), reason_of(lines, node, after))
+
+
+def reason_of(lines: list[str], node: ast.stmt, after: ast.stmt | None) -> str:
+    """The words of the code about a constant; empty if there are none."""
+    _, _, behind = lines[(node.end_lineno or node.lineno) - 1].partition("  # ")
+    if behind:
+        return behind
+    if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str):
+        return " ".join(after.value.value.split())
+    above: list[str] = []
+    for line in reversed(lines[: node.lineno - 1]):
+        if not line.startswith("# "):
+            break
+        above.insert(0, line.removeprefix("# "))
+    return " ".join(above)
+
+
+def all_limits() -> list[Limit]:
+    """All limits of the server, by module."""
+    paths = (path for path in sorted(SOURCE.rglob("*.py")) if "testing" not in path.parts)
+    return [limit for path in paths for limit in limits_of(path)]
+
+
+def limit_page() -> Lines:
+    """docs/limits.md."""
+    yield LIMITS
+    for room, limits in groupby(all_limits(), key=lambda limit: limit.module.split(".")[1]):
+        yield from (f"## {room}", "")
+        rows = ((code(one.name), code(one.value), one.reason, code(one.module.removeprefix("zakrom."))) for one in limits)
+        yield from table(("limit", "value", "reason", "where"), rows)
+
+
+# ------------------------------------------------------------------------------------------------------------ admin API
+
+ADMIN_API = """\
+# Admin API
+
+JSON over HTTP on a port of its own, `127.0.0.1:9001` by default. Calls are signed with AWS Signature Version 4, service `s3`,
+with the same keys that S3 takes. Root may make all of them; a user may ask for `/api/v1/me`, and for usage, quota and space of
+their own buckets.
+
+- The running server has the OpenAPI document at `/openapi.json`, and a page for people at `/docs`.
+- From the command line: `zakrom admin` ([commands](commands.md)). From Python: `zakrom.admin_client`.
+- An error is a JSON document with the code, the message, the fields and a hint; its status is that of the same
+  [error](errors.md) in S3.
+"""
+
+
+def admin_api() -> Lines:
+    """docs/admin-api.md."""
+    yield ADMIN_API
+    nothing: Any = SimpleNamespace(catalog=None)  # the application is asked for its description and serves nobody
+    document = create_app(nothing, nothing, nothing, (), clock_ms=lambda: 0).openapi()
+    calls = [
+        (call.get("tags", ["other"])[0], f"{method.upper()} {path}", call.get("description", "").split("\n\n")[0])
+        for path, methods in document["paths"].items()
+        for method, call in methods.items()
+    ]
+    for tag in dict.fromkeys(tag for tag, _, _ in calls):
+        yield from (f"## {tag.capitalize()}", "")
+        yield from table(("call", "what it does"), ((code(call), words) for group, call, words in calls if group == tag))
+
+
 # ---------------------------------------------------------------------------------------------------------------- pages
 
 PAGES: dict[str, Callable[[], Lines]] = {
@@ -207,6 +312,8 @@ PAGES: dict[str, Callable[[], Lines]] = {
     "commands.md": commands,
     "operations.md": operations,
     "errors.md": error_page,
+    "limits.md": limit_page,
+    "admin-api.md": admin_api,
 }
 
 NOTE = "<!-- Written by scripts/reference.py from the code. Change the code, then run `make docs`. -->"

@@ -123,6 +123,16 @@ class Meter:
             self.other = max(0.0, busy - every - self.client) / self.elapsed
 
 
+def await_calm(cores: float, patience: float = 30.0) -> None:
+    """Wait, within reason, until the whole machine uses less than so many cores."""
+    deadline = time.monotonic() + patience
+    while KNOWN and time.monotonic() < deadline:
+        busy, begin = busy_seconds(), time.monotonic()
+        time.sleep(0.5)
+        if (busy_seconds() - busy) / (time.monotonic() - begin) < cores:
+            return
+
+
 class MemoryWatch:
     """Samples the resident size of servers' process trees once a second."""
 

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from zakrom.testing.access import Access
 
-from .helpers import KIB, MIB, sample
+from .kit import KIB, MIB, sample
 
 
 @asynccontextmanager

@@ -13,14 +13,11 @@ import pytest
 
 from zakrom.testing.access import Access
 
-from .helpers import KIB, MIB, TREE, read_tree, run, sample, write_tree
+from .kit import KIB, MIB, TREE, over_both, read_tree, run, sample, write_tree
 
 Aws = Callable[..., str]
 
-pytestmark = [
-    pytest.mark.parametrize("aws_cli", ["1", "2"], indirect=True, ids=["v1", "v2"]),
-]
-https_too = pytest.mark.parametrize("access", ["http", "https"], indirect=True)
+pytestmark = pytest.mark.parametrize("aws_cli", ["1", "2"], indirect=True, ids=["v1", "v2"])
 
 
 @pytest.fixture
@@ -40,7 +37,7 @@ def api(aws: Aws, command: str, *arguments: str | Path) -> Any:
     return json.loads(out) if out.strip() else None
 
 
-@https_too
+@over_both
 def test_files_go_up_and_down(aws: Aws, bucket: str, tmp_path: Path) -> None:
     """``cp`` takes a small and a large file there and back, byte for byte."""
     url = f"s3://{bucket}/granary/"
@@ -143,7 +140,7 @@ def test_tags_and_metadata(aws: Aws, bucket: str, tmp_path: Path) -> None:
     )
 
 
-@https_too
+@over_both
 def test_a_presigned_link(aws: Aws, access: Access, bucket: str) -> None:
     """``presign`` gives a link that works without keys."""
     api(aws, "put-object", "--bucket", bucket, "--key", "k e y", "--content-type", "text/x-rye")

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from zakrom.testing.access import Access
 
-from .helpers import KIB, MIB, over_both, sample
+from .kit import KIB, MIB, over_both, sample
 
 pytestmark = over_both
 

@@ -15,7 +15,7 @@ from zakrom.testing.access import Access
 
 @pytest.fixture
 def db(access: Access, home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory with a secret for the endpoint; the extension comes from its Python package, not from the network."""
+    """A database in memory with a secret for the endpoint; the extension comes from its package, not from the network."""
     connection = duckdb.connect(config={"home_directory": str(home), "extension_directory": str(home / "extensions")})
     import_extension("httpfs", con=connection)
     connection.execute("LOAD httpfs")

@@ -17,7 +17,7 @@ from minio.versioningconfig import VersioningConfig
 
 from zakrom.testing.access import Access
 
-from .helpers import KIB, MIB, over_both, sample
+from .kit import KIB, MIB, over_both, sample
 
 pytestmark = over_both
 

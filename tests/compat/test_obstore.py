@@ -13,7 +13,7 @@ from obstore.store import S3Store
 
 from zakrom.testing.access import Access
 
-from .helpers import MIB, over_both, sample
+from .kit import MIB, over_both, sample
 
 pytestmark = over_both
 

@@ -13,7 +13,7 @@ from pyarrow import fs
 
 from zakrom.testing.access import Access
 
-from .helpers import KIB, MIB, sample
+from .kit import KIB, MIB, sample
 
 
 @pytest.fixture

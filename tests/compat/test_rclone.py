@@ -11,7 +11,7 @@ import pytest
 
 from zakrom.testing.access import Access
 
-from .helpers import MIB, TREE, over_both, read_tree, run, sample, write_tree
+from .kit import MIB, TREE, over_both, read_tree, run, sample, write_tree
 
 Rclone = Callable[..., str]
 

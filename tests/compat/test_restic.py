@@ -11,7 +11,7 @@ import pytest
 
 from zakrom.testing.access import Access
 
-from .helpers import MIB, TREE, read_tree, run, sample, write_tree
+from .kit import MIB, TREE, read_tree, run, sample, write_tree
 
 
 def test_backups_are_made_checked_restored_and_pruned(

@@ -10,7 +10,7 @@ import pytest
 
 from zakrom.testing.access import Access
 
-from .helpers import MIB, TREE, read_tree, run, sample, write_tree
+from .kit import MIB, TREE, read_tree, run, sample, write_tree
 
 S3cmd = Callable[..., str]
 

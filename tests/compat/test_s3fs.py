@@ -11,7 +11,7 @@ import s3fs
 
 from zakrom.testing.access import Access
 
-from .helpers import MIB, TREE, read_tree, sample, write_tree
+from .kit import MIB, TREE, read_tree, sample, write_tree
 
 
 @pytest.fixture

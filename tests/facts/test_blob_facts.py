@@ -1,4 +1,4 @@
-"""Hard facts behind the design of the blobs, shown on this machine: if one ceases to hold, the design must be looked at again."""
+"""Hard facts behind the design of the blobs, shown on this machine: when one ceases to hold, the design is looked at again."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_a_hint_finds_out_before_a_byte_is_sent(blobs: LocalBlobs) -> None:
             blobs.stage(hint)
 
     assert free == blobs.room().free
-    assert put(blobs, pattern(free // 2), hint=free // 2).length == free // 2
+    assert put(blobs, bytes(free // 2), hint=free // 2).length == free // 2
 
 
 def test_hints_that_were_granted_are_kept(blobs: LocalBlobs) -> None:

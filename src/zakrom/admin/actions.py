@@ -5,36 +5,34 @@ Without FastAPI, so that a supervisor can read the table before it forks.
 
 from __future__ import annotations
 
-from typing import Final
+from enum import StrEnum
 
-WHO_AM_I: Final = "admin:WhoAmI"
-GET_HEALTH: Final = "admin:GetHealth"
-GET_DOCUMENTATION: Final = "admin:GetDocumentation"
-GET_INFO: Final = "admin:GetInfo"
-LIST_USERS: Final = "admin:ListUsers"
-ADD_USER: Final = "admin:AddUser"
-GET_USER: Final = "admin:GetUser"
-CHANGE_USER: Final = "admin:ChangeUser"
-REMOVE_USER: Final = "admin:RemoveUser"
-LIST_KEYS: Final = "admin:ListAccessKeys"
-ADD_KEY: Final = "admin:AddAccessKey"
-CHANGE_KEY: Final = "admin:ChangeAccessKey"
-REMOVE_KEY: Final = "admin:RemoveAccessKey"
-GET_QUOTA: Final = "admin:GetQuota"
-SET_QUOTA: Final = "admin:SetQuota"
-GET_USAGE: Final = "admin:GetUsage"
-WAIT_FOR_SPACE: Final = "admin:WaitForSpace"
-LIST_JOBS: Final = "admin:ListJobs"
-START_JOB: Final = "admin:StartJob"
-LIST_DAMAGES: Final = "admin:ListDamages"
 
-UNKNOWN: Final = "admin:Unknown"
-"""A call that was refused before it was known what it is."""
+class Action(StrEnum):
+    """One for each kind of call."""
 
-ACTIONS: tuple[str, ...] = tuple(
-    value for name, value in sorted(globals().items()) if name.isupper() and isinstance(value, str) and value.startswith("admin:")
-)
-"""All of them."""
+    UNKNOWN = "admin:Unknown"  # it was refused before it was known what it is
+    GET_HEALTH = "admin:GetHealth"
+    GET_DOCUMENTATION = "admin:GetDocumentation"
+    WHO_AM_I = "admin:WhoAmI"
+    GET_INFO = "admin:GetInfo"
+    LIST_USERS = "admin:ListUsers"
+    ADD_USER = "admin:AddUser"
+    GET_USER = "admin:GetUser"
+    CHANGE_USER = "admin:ChangeUser"
+    REMOVE_USER = "admin:RemoveUser"
+    LIST_KEYS = "admin:ListAccessKeys"
+    ADD_KEY = "admin:AddAccessKey"
+    CHANGE_KEY = "admin:ChangeAccessKey"
+    REMOVE_KEY = "admin:RemoveAccessKey"
+    GET_USAGE = "admin:GetUsage"
+    GET_QUOTA = "admin:GetQuota"
+    SET_QUOTA = "admin:SetQuota"
+    WAIT_FOR_SPACE = "admin:WaitForSpace"
+    LIST_JOBS = "admin:ListJobs"
+    START_JOB = "admin:StartJob"
+    LIST_DAMAGES = "admin:ListDamages"
 
-CLASS = "admin"
-"""The class of operations under which metrics keep their latency: ``dict.fromkeys(ACTIONS, CLASS)``."""
+
+OPERATIONS: dict[str, str] = dict.fromkeys(map(str, Action), "admin")
+"""The class of each, as `observe.metrics.Metrics` wants it: latency is kept for all of them together."""

@@ -11,6 +11,7 @@ from fastapi.params import Depends as Dependency
 from fastapi.security import APIKeyHeader
 
 from zakrom import errors
+from zakrom.admin.actions import Action
 from zakrom.admin.names import Random
 from zakrom.model.caller import Caller
 from zakrom.model.facts import User
@@ -72,7 +73,7 @@ class Desk:
         self.random = random
         self.stopping = stopping
         self.waiting = 0
-        # Users and keys are read, changed and written back. All of that happens here, in one process: one at a time, none is lost.
+        # Users and keys are read, changed and written back. All of that happens in this process: one at a time.
         self.identities = asyncio.Lock()
 
 
@@ -91,7 +92,7 @@ SIGNED = Security(
     APIKeyHeader(
         name="Authorization",
         scheme_name="sigv4",
-        description="AWS Signature Version 4, service `s3`, with `x-amz-date` and `x-amz-content-sha256` (the hash of the body).",
+        description="AWS Signature Version 4, service `s3`; the body's hash stands in `x-amz-content-sha256`.",
         auto_error=False,  # the gate has checked it already; this stands here for the OpenAPI document
     )
 )
@@ -100,7 +101,7 @@ SIGNED = Security(
 class May:
     """A dependency of a call: who may make it. Without one a call is refused (see `tests/unit/admin/test_calls.py`)."""
 
-    def __init__(self, action: str, *, everybody: bool = False) -> None:
+    def __init__(self, action: Action, *, everybody: bool = False) -> None:
         """``everybody``: any user may call it; what they see there is the call's business."""
         self.action = action
         self.everybody = everybody
@@ -115,7 +116,7 @@ class May:
             raise errors.AccessDenied
 
 
-def may(action: str, *, everybody: bool = False) -> list[Dependency]:
+def may(action: Action, *, everybody: bool = False) -> list[Dependency]:
     """The dependencies of a call: see `May`."""
     return [Depends(May(action, everybody=everybody)), SIGNED]
 

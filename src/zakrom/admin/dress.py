@@ -1,4 +1,4 @@
-"""How the admin API dresses an error: a JSON document and a status. The status is S3's own, from the one table in `wire.errors`.
+"""How the admin API dresses an error: a JSON document and a status, which is S3's own, from the one table in `wire.errors`.
 
 ``code`` is the name of the error's class, so that a client can raise the very same error; S3's codes say less.
 """
@@ -54,9 +54,7 @@ def from_validation(problems: Sequence[Mapping[str, Any]]) -> Error:
         where, hint = "body", "the body is not JSON"
     elif where == "body":
         hint = "the body is a JSON object, with the header Content-Type: application/json"
-    return errors.InvalidArgument(
-        f"{where}: {first['msg']}", argument_name=where, problems=len(problems), hint=hint
-    )
+    return errors.InvalidArgument(f"{where}: {first['msg']}", argument_name=where, problems=len(problems), hint=hint)
 
 
 def from_status(status: int, path: str) -> Error:

@@ -1,11 +1,11 @@
 """The gate before the calls: nobody gets to the framework who has not signed, nothing that is too large or too slow.
 
-An ASGI middleware. In this order: the signature is checked (from the head alone), the body is read within its limits and held against
-the hash that was signed, the call is made. Around that: a request id, headers that keep answers out of caches, one record for
-the log and the metrics.
+An ASGI middleware. In this order: the signature is checked (from the head alone), the body is read within its limits and held
+against the hash that was signed, the call is made. Around that: a request id, headers that keep answers out of caches, one
+record for the log and the metrics.
 
-Presigned URLs do not open this door: a link that was made for one object and leaked must never administrate. Nor does an unsigned
-body: over plain HTTP the signature is all that stands between a proxy and a new root password.
+Presigned URLs do not open this door: a link that was made for one object and leaked must never administrate. Nor does a body
+that was not signed: over plain HTTP the signature is all that stands between a stranger on the way and a key of their own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from zakrom import errors
-from zakrom.admin import actions
+from zakrom.admin.actions import Action
 from zakrom.admin.dress import UNSIGNED_HINT, dressed
 from zakrom.admin.names import Random
 from zakrom.errors import Error
@@ -39,7 +39,7 @@ BODY_SECONDS_MAX = 10.0
 
 HEALTH_PATH = "/api/v1/health"
 PUBLIC = frozenset({HEALTH_PATH, "/openapi.json", "/docs"})
-"""What is answered without a signature: none of it tells of anybody's data. Everything else asks for one, what does not exist too."""
+"""What is answered without a signature: none of it tells of anybody's data. All else asks for one, also what does not exist."""
 
 _CLOSE = (b"connection", b"close")
 _DRESS = (
@@ -91,23 +91,22 @@ class Gate:
             await self._app(scope, receive, send)
             return
         visit = _Visit(scope, receive, send, self._random(8).hex().upper())
-        state = scope.setdefault("state", {})
-        state["action"] = actions.UNKNOWN
-        state["caller"] = ANONYMOUS
-        state["refuse"] = visit.refuse
+        state = visit.state
         try:
-            try:
-                if scope["path"] not in PUBLIC:
-                    state["caller"] = await self._admit(visit)
-            except Error as error:
-                await visit.refuse(error)
-            else:
-                await self._app(scope, visit.receive, visit.send)
+            if scope["path"] not in PUBLIC:
+                state["caller"] = await self._admit(visit)
+            await self._app(scope, visit.receive, visit.send)
+        except Error as error:
+            await visit.refuse(error)
+        except Exception:
+            # A bug: the caller gets a document like any other, and the server, which logs what we raise, its traceback.
+            await visit.refuse(Error())
+            raise
         finally:
-            self._report(visit.served(state["action"], state["caller"]))
+            self._report(visit.served())
 
     async def _admit(self, visit: _Visit) -> Caller:
-        """Who is calling; the body is then at hand. Raises what `Doorman.identify` does, `AccessDenied`, and what is wrong with the body."""
+        """Who is calling; the body is then at hand. Raises what `Doorman.identify` and `read_body` do, and `AccessDenied`."""
         scope = visit.scope
         raw_path = scope.get("raw_path") or scope["path"].encode()
         peer = scope["client"][0] if scope.get("client") else ""
@@ -128,7 +127,7 @@ class Gate:
 class _Unread:
     """The body as the doorman sees it: not there. Signatures are checked from the head."""
 
-    length = None
+    length: int | None = None
 
     async def read(self) -> bytes:
         return b""
@@ -140,6 +139,8 @@ class _Visit:
     def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         self.scope = scope
         self.request_id = request_id
+        self.state: dict[str, Any] = scope.setdefault("state", {})  # what the calls see as `request.state`
+        self.state |= {"action": Action.UNKNOWN, "caller": ANONYMOUS, "code": None}
         self.body = b""
         self._receive = receive
         self._send = send
@@ -147,9 +148,8 @@ class _Visit:
         self._owed = _owes_body(self._headers)  # the client may still be sending, or waiting for a 100 Continue
         self._handed_over = False
         self._started = time.perf_counter()
-        self._status = 500  # what the server answers if nobody else does
+        self._status = 0
         self._sent = 0
-        self._code: str | None = None
 
     async def read_body(self) -> None:
         """Reads all of the body. Raises `MaxMessageLengthExceeded`, `RequestTimeout`, `IncompleteBody`."""
@@ -194,27 +194,30 @@ class _Visit:
         await self._send(message)
 
     async def refuse(self, error: Error) -> None:
-        """Answers with an error."""
+        """Answers with an error, if nothing was answered yet."""
+        if self._status:
+            return
         status, body = dressed(error)
-        self._code = type(error).__name__
+        self.state["code"] = type(error).__name__
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})
 
-    def served(self, action: str, caller: Caller) -> Served:
+    def served(self) -> Served:
         """What happened."""
+        caller: Caller = self.state["caller"]
         agent = self._headers.get(b"user-agent")
         return Served(
             self.request_id,
             self.scope["client"][0] if self.scope.get("client") else "",
             self.scope["method"],
             self.scope["path"],
-            action,
-            self._status,
+            self.state["action"],
+            self._status or 500,  # the client went away before there was an answer
             time.perf_counter() - self._started,
             len(self.body),
             self._sent,
-            self._code,
+            self.state["code"],
             caller.access_key,
             agent.decode("latin-1") if agent else None,
         )
@@ -239,6 +242,3 @@ def _check_hash(declared: str, body: bytes) -> None:
             s3_computed_content_sha256=computed,
             hint="the body of a call is signed: x-amz-content-sha256 is its SHA-256",
         )
-
-
-Scopes = dict[str, Any]

@@ -26,7 +26,7 @@ Random = Callable[[int], bytes]
 
 
 def check_user_name(name: str) -> str:
-    """The name itself. Raises `InvalidArgument`. Rule: IAM User Guide, "IAM and AWS STS quotas": letters, digits and ``+=,.@_-``."""
+    """The name itself, if IAM would let a user be called so. Raises `InvalidArgument`. Rule: "IAM and AWS STS quotas"."""
     if not _USER.fullmatch(name) or name in {".", ".."}:
         raise _invalid("name", f"a user name has 1 to {USER_NAME_MAX} letters, digits and +=,.@_-")
     return name
@@ -54,12 +54,8 @@ def key_pair(access_key: str | None, secret_key: str | None, random: Random) -> 
     if access_key is None or secret_key is None:
         return new_access_key(random), new_secret_key(random)
     for name, kind, text in (("access_key", settings.USER, access_key), ("secret_key", settings.PASSWORD, secret_key)):
-        try:
-            if not text:
-                raise ValueError
-            kind.parse(text)
-        except ValueError:
-            raise _invalid(name, f"allowed: {kind.allowed}") from None
+        if not _allows(kind, text):
+            raise _invalid(name, f"allowed: {kind.allowed}")
     return access_key, secret_key
 
 
@@ -76,6 +72,14 @@ def new_secret_key(random: Random) -> str:
 def new_canonical_id(random: Random) -> str:
     """64 hexadecimal digits, as AWS's."""
     return random(32).hex()
+
+
+def _allows(kind: settings.Kind[str], text: str) -> bool:
+    try:
+        kind.parse(text)
+    except ValueError:
+        return False
+    return bool(text)
 
 
 def _invalid(argument: str, message: str) -> errors.InvalidArgument:

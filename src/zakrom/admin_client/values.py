@@ -1,7 +1,7 @@
 """What the admin API says, as values: the vocabulary that the server answers in and the client gives out.
 
-One definition for both sides: the server's OpenAPI document is made from these classes, and the client reads answers into them. Fields
-are only ever added, with a default, so that an old client reads a new server and the other way round.
+One definition for both sides: the server's OpenAPI document is made from these classes, and the client reads answers into them.
+Fields are only ever added, with a default, so that an old client reads a new server and the other way round.
 
 Times are milliseconds since 1970 (UTC), sizes are bytes.
 """
@@ -81,9 +81,9 @@ class Me:
 class Usage:
     """Exact counts of a bucket, or of the whole store (``bucket`` is None), and what the quota allows.
 
-    ``objects``: what a plain listing shows. ``versions``: all that have bytes, current ones included. ``bytes``: of all versions, as
-    S3 counts them (a copy that moved no bytes counts in full). ``total_bytes``: with the parts of open uploads, which is what
-    a quota limits.
+    ``objects``: what a plain listing shows. ``versions``: all that have bytes, current ones included. ``bytes``: of all
+    versions, as S3 counts them (a copy that moved no bytes counts in full). ``total_bytes``: with the parts of open
+    uploads, which is what a quota limits.
     """
 
     bucket: str | None
@@ -118,8 +118,9 @@ class Quota:
 class Space:
     """Where one stands who waits for room in a bucket, or in the whole store (``bucket`` is None).
 
-    ``cursor``: grows whenever bytes were freed in the scope, and survives restarts: keep it, and ask with it the next time. ``freed``: it
-    is another one than the one asked with. ``full``: the disk had no room when last looked at. Figures are None for who may not see them.
+    ``cursor``: grows whenever bytes were freed in the scope, and survives restarts: keep it, and ask with it the next time.
+    ``freed``: it is another one than the one asked with, or the disk has room again. ``full``: the disk had no room when last
+    looked at. Figures are None for who may not see them.
     """
 
     bucket: str | None
@@ -153,7 +154,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
-    """What runs where. ``format``: of the catalog on disk. Generations: processes that may have staged bytes, and dead ones to be swept."""
+    """What runs where. ``format``: of the catalog on disk.
+
+    Generations are processes that stage bytes: open ones, and closed ones whose leftovers are still to be swept.
+    """
 
     version: str
     format: int
@@ -186,7 +190,7 @@ class DamagedVersion:
 class Damage:
     """A blob found rotten or missing. ``block``: the first bad block of 128 KiB; None: the file is missing or cut short.
 
-    ``versions``: what cannot be read because of it; ``more``: there are others beside them. None at all: nobody names the blob any more.
+    ``versions``: what cannot be read because of it; empty: nobody names the blob any more. ``more``: there are others.
     """
 
     blob: int

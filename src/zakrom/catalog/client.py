@@ -259,7 +259,7 @@ class SqliteCatalog:
         try:
             async with asyncio.timeout(READY_SECONDS_MAX):
                 return await self._link.send(frames.AskStats())  # type: ignore[no-any-return]
-        except TimeoutError:
+        except (TimeoutError, errors.OutcomeUnknown):
             raise errors.ServiceUnavailable("The catalog's writer does not answer.") from None
 
     async def backup(self, directory: str) -> None:

@@ -196,7 +196,7 @@ class Reads:
         else:
             row = self._row(
                 "SELECT id, length, substr(blocks, ?, ?), data FROM blob WHERE id = ?",
-                (first_block * 4 + 1, SQL_INTEGER_MAX if blocks is None else blocks * 4, blob),
+                (first_block * 4 + 1, _BLOCKS_BYTES_MAX if blocks is None else blocks * 4, blob),
             )
         return None if row is None else rows.blob(row)
 
@@ -367,6 +367,9 @@ class Reads:
     def _all(self, build: Callable[[Any], Any], sql: str, parameters: Sequence[Any]) -> list[Any]:
         return [build(row) for row in self._rows(sql, parameters)]
 
+
+_BLOCKS_BYTES_MAX = 1 << 30
+"""More than the checksums of any blob: 32 TiB."""
 
 _IDS_MAX = 500
 """Ids in one statement: SQLite's older limit of variables is 999."""

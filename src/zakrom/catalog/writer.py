@@ -68,6 +68,8 @@ def run_writer(directory: str, listener: socket.socket, lifeline: int | None) ->
 
     Raises `FormatTooNew`, sqlite3.Error or OSError if the catalog cannot be opened.
     """
+    signal.set_wakeup_fd(-1)  # the parent's, after a fork: its loop must not see our signals
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     committer = Committer(directory)
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)  # values are frozen and free of cycles: looking for them costs 4 % of the writer's time
@@ -170,13 +172,14 @@ class Writer:
         return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
 
     def _stop(self) -> None:
-        """SIGTERM, or the supervisor is gone."""
+        """SIGTERM, or the supervisor is gone; or both at once."""
+        if self._stopping:
+            return
         self._stopping = True
         self._selector.unregister(self._listener)
         for source in (self._waker, self._lifeline):
             if source is not None:
-                with contextlib.suppress(KeyError):
-                    self._selector.unregister(source)
+                self._selector.unregister(source)
 
     # ------------------------------------------------------------------------------------------------- connections
 

@@ -27,6 +27,7 @@ class Place(NamedTuple):
 
 COMMANDS: dict[str, Place] = {
     "serve": Place("zakrom.cli.serve:serve", "Run the server."),
+    "health": Place("zakrom.cli.health:health", "Ask a server whether it is ready."),
     "completion": Place("zakrom.cli.completion:completion", "Print the completion script of a shell."),
 }
 

@@ -139,7 +139,7 @@ def _flag_texts(given: Mapping[str, Any]) -> dict[str, str]:
     return {
         setting.name: _text(given[_parameter(setting)])
         for setting in TABLE
-        if setting.flag and given.get(_parameter(setting)) not in (None, ())
+        if setting.flag and given.get(_parameter(setting)) not in {None, ()}
     }
 
 

@@ -1,0 +1,217 @@
+"""Settings in, a running server out: the only room that names concrete classes.
+
+::
+
+    supervisor ── locks the data directory, binds the sockets, forks
+    ├── writer     (stage 0)  the catalog's only writer
+    ├── worker × N (stage 1)  S3
+    └── keeper     (stage 1)  the admin API and the background jobs
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import sys
+from collections.abc import Iterable
+from typing import Protocol
+
+from zakrom import errors
+from zakrom.admin.actions import Action
+from zakrom.catalog.writer import run_writer
+from zakrom.compose import worker
+from zakrom.compose.context import Context
+from zakrom.errors import Error
+from zakrom.observe import logs
+from zakrom.observe.metrics import Metrics
+from zakrom.s3 import registry
+from zakrom.settings import Address, Settings
+from zakrom.web.tls import Tls
+from zakrom.work import directory
+from zakrom.work.directory import Opened, RootKey
+from zakrom.work.processes import Child, Place, Supervisor
+
+JOBS = ("reap", "sweep", "room", "scrub")
+
+STOP_SECONDS_MORE = 10.0
+"""How much longer than its own patience with clients a worker may take to end before it is killed."""
+
+WRITER_STOP_SECONDS = 15.0
+
+_READS = frozenset({"GetObject", "HeadObject", "GetObjectAttributes", "GetObjectTagging", "HeadBucket"})
+_WRITES = frozenset({"PutObject", "UploadPart", "CopyObject", "UploadPartCopy", "CompleteMultipartUpload"})
+
+
+class Announce(Protocol):
+    """Called once, when the server is ready: see `cli.serve`."""
+
+    def __call__(
+        self,
+        key: str,
+        secret: str | None,
+        *,
+        first_start: bool,
+        endpoint: str = "",
+        admin_endpoint: str = "",
+        kept_in: str = "",
+    ) -> None: ...
+
+
+def serve(settings: Settings, announce: Announce) -> int:
+    """Runs a server until it is told to stop; the exit code.
+
+    Raises `InvalidSetting`, `DataDirectoryInUse`, and whatever keeps the server from starting.
+    """
+    # Between two statements of a busy event loop a thread waits up to this long for the interpreter.
+    sys.setswitchinterval(0.0005)
+    form = logs.chosen_format(settings.log_format, terminal=sys.stderr.isatty())
+    logs.configure(form, settings.log_level, "supervisor")
+    if settings.tls_cert is not None:
+        tls = worker.tls_of(settings)
+        if tls is None:
+            raise errors.InvalidSetting("--tls-cert needs --tls-key.", hint="give both, or none")
+        _check_certificate(tls)
+    opened = directory.open_directory(settings.data)
+    root, generated, kept_in = _root(settings, opened)
+    s3, admin = _bind(settings.address, "--address"), _bind(settings.admin_address, "--admin-address")
+    listener, path = _writer_listener(opened)
+    context = Context(settings, opened, root, path, [s3], [admin], _metrics(settings), form)
+    log = logs.logger("serve")
+
+    def on_ready() -> None:
+        endpoint, admin_endpoint = _url(settings, s3), _url(settings, admin)
+        log.info("ready", endpoint=endpoint, admin_endpoint=admin_endpoint, data=str(settings.data))
+        secret = root.secret_key if generated else None
+        announce(
+            root.access_key,
+            secret,
+            first_start=generated,
+            endpoint=endpoint,
+            admin_endpoint=admin_endpoint,
+            kept_in=kept_in,
+        )
+
+    try:
+        return Supervisor(_children(context, listener), on_ready=on_ready).run()
+    finally:
+        if os.path.exists(path):
+            os.unlink(path)
+        log.info("stopped")
+
+
+def _children(context: Context, listener: socket.socket) -> list[Child]:
+    settings = context.settings
+    patience = settings.drain_seconds + STOP_SECONDS_MORE
+
+    def write(place: Place) -> None:
+        _begin(context, "writer")
+        place.ready()  # its socket is bound: who connects waits until the catalog is open
+        run_writer(str(context.opened.path / "catalog"), listener, place.lifeline)
+
+    def work(index: int) -> Child:
+        def run(place: Place) -> None:
+            _begin(context, place.name)
+            listener.close()
+            worker.run(context, index, place)
+
+        return Child(f"worker-{index}", run, stage=1, stop_seconds=patience)
+
+    def keep(place: Place) -> None:
+        _begin(context, "keeper")
+        listener.close()
+        from zakrom.compose import keeper  # noqa: PLC0415 - FastAPI is for this process only: 30 MiB and half a second
+
+        keeper.run(context, place)
+
+    count = settings.worker_count(os.cpu_count() or 1)
+    return [
+        Child("writer", write, stage=0, stop_seconds=WRITER_STOP_SECONDS),
+        *(work(index) for index in range(1, count + 1)),
+        Child("keeper", keep, stage=1, stop_seconds=patience),
+    ]
+
+
+def _begin(context: Context, name: str) -> None:
+    """The first thing in every child."""
+    logs.configure(context.log_format, context.settings.log_level, name)
+
+
+def _root(settings: Settings, opened: Opened) -> tuple[RootKey, bool, str]:
+    """Root's key, whether it was generated just now, and where a generated one is kept."""
+    if settings.root_user is not None and settings.root_password is not None:
+        return RootKey(settings.root_user, settings.root_password), False, ""
+    if settings.root_user is not None or settings.root_password is not None:
+        raise errors.InvalidSetting(
+            "A root user needs a root password, and the other way round.",
+            hint="set both ZAKROM_ROOT_USER and ZAKROM_ROOT_PASSWORD, or none",
+        )
+    root, generated = directory.root_key(opened)
+    return root, generated, str(settings.data / "root-key")
+
+
+def _bind(address: Address, flag: str) -> socket.socket:
+    """A bound socket. Raises `InvalidSetting`."""
+    try:
+        family, _, _, _, place = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(place)
+    except OSError as error:
+        raise errors.InvalidSetting(
+            f"{flag}: {address}: {error.strerror or error}",
+            origin=flag,
+            hint="is another server running there? choose another port, or stop it",
+        ) from None
+    return bound
+
+
+def _writer_listener(opened: Opened) -> tuple[socket.socket, str]:
+    """The socket on which the writer will listen: bound here, so that a replaced writer takes it over."""
+    path = directory.socket_path(opened)
+    if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
+        os.unlink(path)  # the lock is ours: whoever listened there is dead
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    old_mask = os.umask(0o177)
+    try:
+        listener.bind(path)
+    finally:
+        os.umask(old_mask)
+    listener.listen(socket.SOMAXCONN)
+    return listener, path
+
+
+def _metrics(settings: Settings) -> Metrics:
+    operations = {name: _class_of(name) for name in registry.OPERATIONS} | dict.fromkeys(map(str, Action), "admin")
+    return Metrics(operations, _codes(), JOBS, slots=settings.worker_count(os.cpu_count() or 1) + 2)
+
+
+def _class_of(operation: str) -> str:
+    """The class under which latency is kept."""
+    if operation in _READS:
+        return "read"
+    if operation in _WRITES:
+        return "write"
+    return "list" if operation.startswith("List") else "delete" if operation.startswith("Delete") else "other"
+
+
+def _codes() -> Iterable[str]:
+    return sorted({*Error.registry, "InternalError", "NotImplemented"})
+
+
+def _url(settings: Settings, bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"{'https' if settings.tls else 'http'}://{f'[{shown}]' if ':' in shown else shown}:{port}"
+
+
+def _check_certificate(tls: Tls) -> None:
+    """Says at once, and in one line, what a child would say in its log."""
+    try:
+        tls.context()
+    except OSError as error:  # an ssl.SSLError is one too
+        raise errors.InvalidSetting(
+            f"--tls-cert, --tls-key: {error.strerror or error}", hint="both must be PEM files, and belong together"
+        ) from None

@@ -6,6 +6,7 @@ import socket
 import time
 from typing import NamedTuple
 
+from zakrom.observe.logs import Format
 from zakrom.observe.metrics import Metrics
 from zakrom.settings import Settings
 from zakrom.work.directory import Opened, RootKey
@@ -21,7 +22,7 @@ class Context(NamedTuple):
     s3: list[socket.socket]
     admin: list[socket.socket]
     metrics: Metrics
-    log_format: str
+    log_format: Format
 
 
 def clock_ms() -> int:

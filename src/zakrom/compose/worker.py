@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import signal
+from typing import TYPE_CHECKING
+
+import uvloop
 
 from zakrom import __version__
 from zakrom.compose.context import Context, clock_ms
@@ -16,12 +21,21 @@ from zakrom.s3.door import Door, Note
 from zakrom.s3.system import System
 from zakrom.settings import Settings
 from zakrom.store import Store
-from zakrom.web import asgi, http1
 from zakrom.web.limits import Limits, Record
 from zakrom.web.tls import Tls
+from zakrom.work.processes import Place
+
+if TYPE_CHECKING:
+    from zakrom.admin.gate import Served
 
 MINIO_BUCKET = "minio"
 """MinIO answers health checks below this name; a bucket of that name would hide them."""
+
+
+STDERR = 2
+
+_SERVERS = {"http1": "http1", "uvicorn": "asgi"}
+"""The adapter's module by the setting ``server``; the other one is never imported."""
 
 
 def make_door(context: Context, store: Store) -> Door:
@@ -44,22 +58,29 @@ def make_door(context: Context, store: Store) -> Door:
     return Door(store, make_doorman(context, store), options, clock_ms, System(store.catalog.ready, metrics), report)
 
 
-async def serve(context: Context, index: int, stop: asyncio.Event, ready: asyncio.Event) -> None:
-    """Serves S3 until ``stop``; sets ``ready`` when it can."""
+def run(context: Context, index: int, place: Place) -> None:
+    """Serves S3 until SIGTERM."""
+    uvloop.run(_serve(context, index, place))
+
+
+async def _serve(context: Context, index: int, place: Place) -> None:
     context.metrics.take(index)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     store = await open_store(context)
     settings = context.settings
     recorder = Recorder(context)
-    server = http1.serve if settings.server == "http1" else asgi.serve
-    ready.set()
+    server = importlib.import_module(f"zakrom.web.{_SERVERS[settings.server]}")
+    place.ready()
     try:
-        await server(
+        await server.serve(
             make_door(context, store),
             context.s3,
             limits=limits_of(settings),
             tls=tls_of(settings),
             on_complete=recorder,
             stop=stop,
+            on_connections=lambda change: context.metrics.add_gauge("zakrom_open_connections", change),
         )
     finally:
         await store.close()
@@ -85,17 +106,14 @@ class Recorder:
 
     def __init__(self, context: Context) -> None:
         self._metrics = context.metrics
-        form = "json" if context.log_format == "json" else "console"
-        self._log = AccessLog(form, 2) if context.settings.access_log else None  # type: ignore[arg-type]  # a Literal
+        self._log = AccessLog(context.log_format, STDERR) if context.settings.access_log else None
 
     def __call__(self, record: Record) -> None:
         """One request that ended."""
         note = record.response.note if record.response is not None else None
         known = note if isinstance(note, Note) else _UNKNOWN
         status = record.status or 499  # the client left before an answer; nginx's number for it
-        self._metrics.request(
-            known.operation, status, known.code, record.seconds, record.bytes_in, record.bytes_out
-        )
+        self._metrics.request(known.operation, status, known.code, record.seconds, record.bytes_in, record.bytes_out)
         if self._log is None:
             return
         request = record.request
@@ -116,6 +134,26 @@ class Recorder:
                 request.text("user-agent") if request else None,
             )
         )
+
+    def admin(self, served: Served) -> None:
+        """One call of the admin API that ended."""
+        self._metrics.request(served.action, served.status, served.code, served.seconds, served.bytes_in, served.bytes_out)
+        if self._log is not None:
+            self._log.line(
+                Access(
+                    served.request_id,
+                    served.peer,
+                    served.method,
+                    served.action,
+                    served.status,
+                    served.seconds,
+                    served.bytes_in,
+                    served.bytes_out,
+                    code=served.code,
+                    access_key=served.access_key,
+                    user_agent=served.user_agent,
+                )
+            )
 
     def close(self) -> None:
         """Writes what is waiting."""

@@ -47,7 +47,7 @@ class Doorman:
         key, user = found
         parts = RequestParts(request.method, request.path, query, request.headers, host_bucket)
         verified = sigv4.verify(
-            claim, key.secret, parts, now_ms=now_ms, region=rules.regions[0], also=rules.regions, skew_ms=rules.skew_ms
+            claim, key.secret, parts, now_ms=now_ms, region=rules.regions[0], also=rules.regions
         )
         if key.disabled or user.disabled:  # said only to who has the secret
             raise errors.InvalidAccessKeyId("The AWS Access Key Id you provided is disabled.", aws_access_key_id=key.id)

@@ -66,6 +66,11 @@ def refuse_unserved_headers(call: Call) -> None:
             raise errors.NotServed(header=name.decode())
     if call.header("x-amz-bucket-object-lock-enabled") in ("true", "True"):
         raise errors.NotServed(header="x-amz-bucket-object-lock-enabled")
+    refuse_acl(call)
+
+
+def refuse_acl(call: Call) -> None:
+    """Raises `AccessControlListNotSupported`, as a bucket does whose ACLs are disabled, unless the ACL changes nothing."""
     acl = call.header("x-amz-acl")
     if (acl is not None and acl not in _ACLS_WITHOUT_EFFECT) or any(call.request.header(name) for name in _GRANTS):
         raise errors.AccessControlListNotSupported
@@ -82,6 +87,11 @@ def storage_class(call: Call, default: str = "STANDARD") -> str:
 def version_headers(call: Call, version_id: str) -> list[Header]:
     """The version id, which a bucket that never had versioning does not show."""
     return [] if call.bucket.versioning is Versioning.NEVER else [("x-amz-version-id", version_id)]
+
+
+def written_headers(call: Call, version_id: str) -> list[Header]:
+    """The id of a version just written. AWS tells it only while versioning is enabled: where it is suspended it is ``null``."""
+    return [("x-amz-version-id", version_id)] if call.bucket.versioning is Versioning.ENABLED else []
 
 
 def checksum_headers(checksum: Checksum | None, parts: int = 0) -> list[Header]:

@@ -11,7 +11,6 @@ from zakrom.s3.operation import BUCKET, OBJECT, Level, unserved
 _BUCKET_DOCUMENTS: tuple[tuple[str, str, str], ...] = (
     ("abac", "BucketAbac", "GP"),
     ("accelerate", "BucketAccelerateConfiguration", "P"),
-    ("acl", "BucketAcl", "P"),
     ("cors", "BucketCors", "PD"),
     ("encryption", "BucketEncryption", "PD"),
     ("lifecycle", "BucketLifecycleConfiguration", "P"),
@@ -45,7 +44,6 @@ _OTHERS: tuple[tuple[str, str, Level, str], ...] = (
     ("UpdateBucketMetadataAnnotationTableConfiguration", "PUT", BUCKET, "metadataAnnotationTable"),
     ("UpdateBucketMetadataInventoryTableConfiguration", "PUT", BUCKET, "metadataInventoryTable"),
     ("UpdateBucketMetadataJournalTableConfiguration", "PUT", BUCKET, "metadataJournalTable"),
-    ("PutObjectAcl", "PUT", OBJECT, "acl"),
     ("GetObjectLegalHold", "GET", OBJECT, "legal-hold"),
     ("PutObjectLegalHold", "PUT", OBJECT, "legal-hold"),
     ("GetObjectRetention", "GET", OBJECT, "retention"),

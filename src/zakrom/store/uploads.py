@@ -16,6 +16,7 @@ from zakrom.store.core import Store
 from zakrom.store.objects import ATTEMPTS_MAX
 from zakrom.store.reading import Gone, Reading, manifest_of, open_bytes
 from zakrom.store.receive import Digest, Payload, forsake, receive
+from zakrom.wire import etags
 
 
 class Hashes(Protocol):
@@ -96,14 +97,17 @@ async def complete(
     condition: Condition | None,
     nonce: int,
     now_ms: int,
-) -> tuple[Upload, Written, Assembled, int]:
-    """The upload becomes the key's newest version; no byte is moved. Returns it with its size.
+) -> tuple[Written, Assembled]:
+    """The upload becomes the key's newest version; no byte is moved. The answer is the same when it is asked again.
 
     ``size``: what the request says the object must have. Raises as `rules.multipart.choose` and
     `catalog.changes.CompleteUpload`.
     """
     for _ in range(ATTEMPTS_MAX):
-        upload, parts = await store.catalog.parts(bucket.id, key, upload_id, 0, multipart.PARTS_MAX)
+        try:
+            upload, parts = await store.catalog.parts(bucket.id, key, upload_id, 0, multipart.PARTS_MAX)
+        except errors.NoSuchUpload:
+            return await _completed_before(store, bucket, key, upload_id, asked)
         chosen = multipart.choose(upload, parts, asked)
         total = sum(part.size for part in chosen)
         if size is not None and size != total:
@@ -111,9 +115,7 @@ async def complete(
                 f"The provided 'x-amz-mp-object-size' header value {size} does not match what was computed: {total}"
             )
         named = assemble(upload, chosen)
-        details = Details(
-            upload.details.headers, upload.details.metadata, upload.details.tags, named.checksum, upload.details.extra
-        )
+        details = _details(upload, named.checksum)
         guarded = None if condition is None else Condition(condition.if_match, condition.if_none_match, upload.base_seq)
         change = CompleteUpload(
             bucket.id,
@@ -132,8 +134,37 @@ async def complete(
             written: Written = await store.catalog.apply(change)
         except errors.Stale:  # a part came in between: decide again
             continue
-        return upload, written, named, total
+        return written, named
     raise errors.OperationAborted(bucket=bucket.name)
+
+
+COMPLETED_UPLOAD = "upload"
+"""Where a version's details keep the id of the upload that made it."""
+
+
+def _details(upload: Upload, checksum: Checksum | None) -> Details:
+    kept = upload.details
+    return Details(kept.headers, kept.metadata, kept.tags, checksum, {**kept.extra, COMPLETED_UPLOAD: upload.id})
+
+
+async def _completed_before(
+    store: Store, bucket: Bucket, key: bytes, upload_id: str, asked: Sequence[multipart.Asked]
+) -> tuple[Written, Assembled]:
+    """The answer of a completion that was done already: a client whose first answer was lost asks again.
+
+    Raises `NoSuchUpload` unless the current version came from this upload and these parts.
+    """
+    found = await store.catalog.find(bucket.id, key)
+    version = found.version if found else None
+    if version is None or version.marker or version.details.extra.get(COMPLETED_UPLOAD) != upload_id:
+        raise errors.NoSuchUpload(upload_id=upload_id)
+    try:
+        etag = etags.multipart(part.etag for part in asked)
+    except ValueError:  # no hexadecimal digests
+        etag = ""
+    if etag != version.etag:
+        raise errors.NoSuchUpload(upload_id=upload_id)
+    return Written(version.seq, version.nonce, version.modified_ms), Assembled(etag, version.details.checksum)
 
 
 async def abort(store: Store, bucket: Bucket, key: bytes, upload: str, now_ms: int) -> None:

@@ -25,16 +25,13 @@ import os
 import posixpath
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from enum import Enum
+from collections.abc import Callable
 from io import BufferedRandom
 from random import Random
 from typing import Final, NamedTuple
 
 from zakrom.blobs.interface import Room
-
-SECTOR_BYTES: Final = 512
-"""What a disk writes whole or not at all; 4096 on newer ones, of which this is the stricter reading."""
+from zakrom.testing.platter import Directory, File, Keep, State, resize
 
 CAPACITY_BYTES: Final = 1 << 40
 """Of a disk that is not meant to be full."""
@@ -57,127 +54,10 @@ class Step(NamedTuple):
     path: str
 
 
-class State(Enum):
-    """What is known of a piece of the disk's memory."""
-
-    PENDING = "not synced: a power cut may lose it"
-    DURABLE = "synced: it stays"
-    DOUBTFUL = "its fsync failed: a power cut may lose it, and no fsync can change that"
-
-
-class _Write:
-    """A change of a file: bytes at an offset, or (data None) a new size. Replayed in order."""
-
-    __slots__ = ("data", "offset", "state")
-
-    def __init__(self, offset: int, data: bytes | None) -> None:
-        self.offset = offset
-        self.data = data
-        self.state = State.PENDING
-
-    def apply(self, content: bytearray) -> None:
-        if self.data is None:
-            _resize(content, self.offset)
-            return
-        if len(content) < self.offset:
-            _resize(content, self.offset)
-        content[self.offset : self.offset + len(self.data)] = self.data
-
-    def sectors(self) -> Iterator[_Write]:
-        """The pieces that arrive, or do not arrive, each on its own."""
-        if self.data is None:
-            yield self
-            return
-        start, end = self.offset, self.offset + len(self.data)
-        while start < end:
-            stop = min(end, (start // SECTOR_BYTES + 1) * SECTOR_BYTES)
-            yield _Write(start, self.data[start - self.offset : stop - self.offset])
-            start = stop
-
-
-class _Entry:
-    """A change of a directory: the name now means this node, or (None) nothing."""
-
-    __slots__ = ("name", "node", "state")
-
-    def __init__(self, name: str, node: _File | _Directory | None) -> None:
-        self.name = name
-        self.node = node
-        self.state = State.PENDING
-
-
-class _File:
-    __slots__ = ("base", "content", "log", "reserved")
-
-    def __init__(self) -> None:
-        self.content = bytearray()
-        self.reserved = 0
-        self.base = b""  # what is durable with nothing doubtful before it
-        self.log: list[_Write] = []
-
-    def change(self, change: _Write) -> None:
-        change.apply(self.content)
-        self.log.append(change)
-
-    def settle(self, state: State) -> None:
-        _settle(self.log, state)
-        content = bytearray(self.base)
-        while self.log and self.log[0].state is State.DURABLE:
-            self.log.pop(0).apply(content)
-        self.base = bytes(content)
-
-    def after_crash(self, keep: Callable[[], bool]) -> _File:
-        content = bytearray(self.base)
-        full = bytearray(self.base)
-        size: int | None = None  # the last one that no fsync settled
-        for change in self.log:
-            change.apply(full)
-            durable = change.state is State.DURABLE
-            for piece in [change] if durable else change.sectors():
-                if durable or keep():
-                    piece.apply(content)
-            size = None if durable else len(full)
-        if size is not None and keep():
-            _resize(content, size)  # the size arrived, whether or not the bytes did
-        survivor = _File()
-        survivor.base = bytes(content)
-        survivor.content = content
-        return survivor
-
-
-class _Directory:
-    __slots__ = ("base", "entries", "log")
-
-    def __init__(self) -> None:
-        self.entries: dict[str, _File | _Directory] = {}
-        self.base: dict[str, _File | _Directory] = {}
-        self.log: list[_Entry] = []
-
-    def change(self, name: str, node: _File | _Directory | None) -> None:
-        _set_entry(self.entries, name, node)
-        self.log.append(_Entry(name, node))
-
-    def settle(self, state: State) -> None:
-        _settle(self.log, state)
-        while self.log and self.log[0].state is State.DURABLE:
-            change = self.log.pop(0)
-            _set_entry(self.base, change.name, change.node)
-
-    def after_crash(self, keep: Callable[[], bool]) -> _Directory:
-        entries = dict(self.base)
-        for change in self.log:
-            if change.state is State.DURABLE or keep():
-                _set_entry(entries, change.name, change.node)
-        survivor = _Directory()
-        survivor.base = {name: node.after_crash(keep) for name, node in sorted(entries.items())}
-        survivor.entries = dict(survivor.base)
-        return survivor
-
-
 class _Handle:
     __slots__ = ("copy", "node", "path")
 
-    def __init__(self, node: _File | _Directory, path: str) -> None:
+    def __init__(self, node: File | Directory, path: str) -> None:
         self.node = node
         self.path = path
         self.copy: BufferedRandom | None = None
@@ -192,8 +72,8 @@ class FaultyDisk:
         self.steps: list[Step] = []
         """Every call so far."""
         self.before: Callable[[Step], None] | None = None
-        """Told of each call before it happens. It may raise OSError or `PowerCut`, or call the disk as another process would."""
-        self._root = _Directory()
+        """Hears of each call before it happens; may raise OSError or `PowerCut`, or use the disk as another process would."""
+        self._root = Directory()
         self._handles: dict[int, _Handle] = {}
         self._next_handle = 1000
         self._short_writes = 0
@@ -247,15 +127,13 @@ class FaultyDisk:
         """One bit of a file rots, on the disk and in memory."""
         file = self._file_at(path)
         file.content[offset] ^= 1
-        file.base = bytes(file.content)
-        file.log.clear()
+        file.petrify()
 
     def cut_file(self, path: str, length: int) -> None:
         """A file loses its end."""
         file = self._file_at(path)
-        _resize(file.content, length)
-        file.base = bytes(file.content)
-        file.log.clear()
+        resize(file.content, length)
+        file.petrify()
 
     # ---------------------------------------------------------------------------------------------------- the crash
 
@@ -263,17 +141,17 @@ class FaultyDisk:
         """A disk as a power cut may leave it; the same seed gives the same one. Handles are gone, this disk is dead."""
         random = Random(seed)  # noqa: S311 - a seed must give the same again
         share = random.random()  # from almost nothing to almost everything, not always the half
-        return self._after_crash(lambda: random.random() < share)
+        return self._after_crash(lambda _: random.random() < share)
 
     def crash_losing_all(self) -> FaultyDisk:
         """The disk with nothing but what was synced."""
-        return self._after_crash(lambda: False)
+        return self._after_crash(lambda _: False)
 
     def crash_losing_nothing(self) -> FaultyDisk:
         """The disk after the death of the process alone (``kill -9``)."""
-        return self._after_crash(lambda: True)
+        return self._after_crash(lambda _: True)
 
-    def _after_crash(self, keep: Callable[[], bool]) -> FaultyDisk:
+    def _after_crash(self, keep: Keep) -> FaultyDisk:
         with self._lock:
             self._dead = True
             survivor = FaultyDisk(self.capacity)
@@ -294,7 +172,7 @@ class FaultyDisk:
             parent, name = self._parent(path)
             if name in parent.entries:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
-            parent.change(name, _Directory())
+            parent.name(name, Directory())
 
     def rmdir(self, path: str) -> None:
         """See `Disk`."""
@@ -303,7 +181,7 @@ class FaultyDisk:
             if self._directory_at(path).entries:
                 raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
             parent, name = self._parent(path)
-            parent.change(name, None)
+            parent.name(name, None)
 
     def open_directory(self, path: str) -> int:
         """See `Disk`."""
@@ -324,14 +202,14 @@ class FaultyDisk:
             path = posixpath.join(above.path, name)
             self._step("create", path)
             parent = above.node
-            if not isinstance(parent, _Directory):
+            if not isinstance(parent, Directory):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
             if not self._is_linked(parent):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
             if name in parent.entries:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
-            file = _File()
-            parent.change(name, file)
+            file = File()
+            parent.name(name, file)
             return self._hold(file, path)
 
     def close(self, handle: int) -> None:
@@ -361,7 +239,7 @@ class FaultyDisk:
                 piece = piece[: len(piece) // 2]
             grown = max(0, offset + len(piece) - max(len(file.content), file.reserved))
             self._need(grown, path)
-            file.change(_Write(offset, piece))
+            file.write(offset, piece)
             return len(piece)
 
     def reserve(self, handle: int, length: int) -> bool:
@@ -381,7 +259,7 @@ class FaultyDisk:
             file, path = self._open_file(handle)
             self._step("truncate", path)
             file.reserved = 0
-            file.change(_Write(length, None))
+            file.truncate(length)
 
     def flush_soon(self, handle: int, offset: int, length: int) -> None:
         """See `Disk`: nothing happens."""
@@ -425,7 +303,7 @@ class FaultyDisk:
             self._step("unlink", path)
             self._file_at(path)
             parent, name = self._parent(path)
-            parent.change(name, None)
+            parent.name(name, None)
 
     def listdir(self, path: str) -> list[str]:
         """See `Disk`."""
@@ -438,7 +316,7 @@ class FaultyDisk:
         with self._lock:
             self._step("length", path)
             node = self._node_at(path)
-            return len(node.content) if isinstance(node, _File) else None
+            return len(node.content) if isinstance(node, File) else None
 
     def room(self, path: str) -> Room:
         """See `Disk`."""
@@ -470,24 +348,16 @@ class FaultyDisk:
 
     def _used(self) -> int:
         """Bytes of all files that have a name or a handle, with what is reserved."""
-        files = {id(node): node for node in self._nodes() if isinstance(node, _File)}
+        files = {id(node): node for node in self._root.walk() if isinstance(node, File)}
         for handle in self._handles.values():
-            if isinstance(handle.node, _File):
+            if isinstance(handle.node, File):
                 files[id(handle.node)] = handle.node
         return sum(max(len(file.content), file.reserved) for file in files.values())
 
-    def _nodes(self) -> Iterator[_File | _Directory]:
-        waiting: list[_File | _Directory] = [self._root]
-        while waiting:
-            node = waiting.pop()
-            yield node
-            if isinstance(node, _Directory):
-                waiting += node.entries.values()
+    def _is_linked(self, directory: Directory) -> bool:
+        return any(node is directory for node in self._root.walk())
 
-    def _is_linked(self, directory: _Directory) -> bool:
-        return any(node is directory for node in self._nodes())
-
-    def _hold(self, node: _File | _Directory, path: str) -> int:
+    def _hold(self, node: File | Directory, path: str) -> int:
         self._next_handle += 1
         self._handles[self._next_handle] = _Handle(node, path)
         return self._next_handle
@@ -499,55 +369,36 @@ class FaultyDisk:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._handles[handle]
 
-    def _open_file(self, handle: int) -> tuple[_File, str]:
+    def _open_file(self, handle: int) -> tuple[File, str]:
         held = self._handle(handle)
-        if not isinstance(held.node, _File):
+        if not isinstance(held.node, File):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), held.path)
         return held.node, held.path
 
-    def _node_at(self, path: str) -> _File | _Directory:
-        node: _File | _Directory = self._root
+    def _node_at(self, path: str) -> File | Directory:
+        node: File | Directory = self._root
         for name in posixpath.normpath(path).split("/"):
             if not name:
                 continue
-            if not isinstance(node, _Directory):
+            if not isinstance(node, Directory):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
             if name not in node.entries:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
             node = node.entries[name]
         return node
 
-    def _file_at(self, path: str) -> _File:
+    def _file_at(self, path: str) -> File:
         node = self._node_at(path)
-        if not isinstance(node, _File):
+        if not isinstance(node, File):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
         return node
 
-    def _directory_at(self, path: str) -> _Directory:
+    def _directory_at(self, path: str) -> Directory:
         node = self._node_at(path)
-        if not isinstance(node, _Directory):
+        if not isinstance(node, Directory):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
         return node
 
-    def _parent(self, path: str) -> tuple[_Directory, str]:
+    def _parent(self, path: str) -> tuple[Directory, str]:
         above, name = posixpath.split(posixpath.normpath(path))
         return self._directory_at(above), name
-
-
-def _resize(content: bytearray, length: int) -> None:
-    """Cuts, or fills with zeros."""
-    del content[length:]
-    content.extend(bytes(length - len(content)))
-
-
-def _settle(log: list[_Write] | list[_Entry], state: State) -> None:
-    for change in log:
-        if change.state is State.PENDING:
-            change.state = state
-
-
-def _set_entry(entries: dict[str, _File | _Directory], name: str, node: _File | _Directory | None) -> None:
-    if node is None:
-        entries.pop(name, None)
-    else:
-        entries[name] = node

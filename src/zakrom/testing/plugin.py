@@ -20,23 +20,18 @@ if TYPE_CHECKING:
 
     ServerFactory = Callable[..., Server]
 
-_OPTIONS = {
-    "zakrom_data": "data directory to keep from run to run (relative to the root of the project); default: a fresh one",
-    "zakrom_workers": "how many processes of the session's server answer S3; default: 1",
-    "zakrom_region": "region of the session's server; default: us-east-1",
-    "zakrom_arguments": "further arguments of `zakrom serve` for the session's server",
-}
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the ini options."""
-    for name, words in _OPTIONS.items():
-        parser.addini(name, words, type="args" if name == "zakrom_arguments" else "string")
+    parser.addini("zakrom_data", "data directory to keep from run to run, relative to the project's root; default: a fresh one")
+    parser.addini("zakrom_workers", "how many processes of the session's server answer S3", default="1")
+    parser.addini("zakrom_region", "region of the session's server", default="us-east-1")
+    parser.addini("zakrom_arguments", "further arguments of `zakrom serve` for the session's server", type="args")
 
 
 def _kept_data(config: pytest.Config) -> Path | None:
     """The directory that the project keeps; under pytest-xdist each of its processes has one of its own."""
-    named = config.getini("zakrom_data")
+    named: str = config.getini("zakrom_data")
     if not named:
         return None
     return config.rootpath / named / os.environ.get("PYTEST_XDIST_WORKER", "")
@@ -44,7 +39,7 @@ def _kept_data(config: pytest.Config) -> Path | None:
 
 @pytest.fixture(scope="session")
 def zakrom_server(pytestconfig: pytest.Config) -> Iterator[Server]:
-    """One running server for the whole session: ``.endpoint``, ``.access_key``, ``.secret_key``, ``.client()`` …
+    """One running server for the whole session: ``.endpoint``, ``.access_key``, ``.secret_key``, ``.client()`` and so on.
 
     Its data is fresh, unless ``zakrom_data`` names a directory to keep. What one test puts there the next one finds:
     use ``zakrom`` for a clean start.
@@ -53,8 +48,8 @@ def zakrom_server(pytestconfig: pytest.Config) -> Iterator[Server]:
 
     server = Server(
         _kept_data(pytestconfig),
-        workers=int(pytestconfig.getini("zakrom_workers") or 1),
-        region=pytestconfig.getini("zakrom_region") or "us-east-1",
+        workers=int(pytestconfig.getini("zakrom_workers")),
+        region=pytestconfig.getini("zakrom_region"),
         args=pytestconfig.getini("zakrom_arguments"),
     )
     with server:
@@ -86,7 +81,7 @@ def zakrom_bucket(zakrom: Server) -> str:
 
 @pytest.fixture
 def zakrom_environment(zakrom: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """``zakrom``, with the ``AWS_*`` of this process leading there: code under test that makes its own clients finds the server."""
+    """``zakrom``, with the ``AWS_*`` of this process leading there, for code under test that makes clients of its own."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in zakrom.variables().items():
@@ -113,7 +108,7 @@ def zakrom_factory() -> Iterator[ServerFactory]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put under a failed test what running servers logged in its time."""
     report = yield
     module = sys.modules.get("zakrom.testing.server")

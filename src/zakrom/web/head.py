@@ -93,7 +93,7 @@ class HeadReader:
         if not path.startswith(b"/"):
             path = _other_target(words[0], path, headers)
         request = Request(words[0].decode("ascii"), path, query, headers, NO_BODY, peer, secure)
-        framing = _framing(request, words[2])
+        framing = framing_of(request, words[2])
         if self._sink.complete is not (framing.length == 0):
             self._renew()
             raise bad_request("The length of the request's body is ambiguous.")
@@ -124,13 +124,12 @@ class HeadReader:
         return headers
 
 
-def _framing(request: Request, version: bytes) -> Framing:
-    headers = request.headers
-    host = request.header(b"host")
-    index = request.header
+def framing_of(request: Request, version: bytes) -> Framing:
+    """How the body of ``request`` is framed. Raises `ProtocolError` where two readers might disagree."""
+    headers, index = request.headers, request.header
     if version == b"HTTP/1.1":
         http11 = True
-        if host is None:
+        if index(b"host") is None:
             raise bad_request("The request has no Host header.")
     elif version == b"HTTP/1.0":
         http11 = False

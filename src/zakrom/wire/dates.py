@@ -17,16 +17,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_CACHED = 4096  # a listing shows objects written in the same seconds; 4096 entries are about 0.5 MB
 
 # RFC 9110, 5.6.7: the form to send (1), and the two obsolete ones that must be understood (2: RFC 850, 3: asctime).
+_FLAGS = re.IGNORECASE | re.ASCII
 _TIME = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
 _HTTP_FORMS = (
-    re.compile(
-        rf"[a-z]{{3}}, (?P<day>\d\d?) (?P<month>[a-z]{{3}}) (?P<year>\d{{4}}) {_TIME} (?:gmt|utc|\+0000)", re.IGNORECASE
-    ),
-    re.compile(rf"[a-z]{{6,9}}, (?P<day>\d\d)-(?P<month>[a-z]{{3}})-(?P<year>\d\d) {_TIME} gmt", re.IGNORECASE),
-    re.compile(rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) +(?P<day>\d\d?) {_TIME} (?P<year>\d{{4}})", re.IGNORECASE),
+    re.compile(rf"[a-z]{{3}}, (?P<day>\d\d?) (?P<month>[a-z]{{3}}) (?P<year>\d{{4}}) {_TIME} (?:gmt|utc|\+0000)", _FLAGS),
+    re.compile(rf"[a-z]{{6,9}}, (?P<day>\d\d)-(?P<month>[a-z]{{3}})-(?P<year>\d\d) {_TIME} gmt", _FLAGS),
+    re.compile(rf"[a-z]{{3}} (?P<month>[a-z]{{3}}) +(?P<day>\d\d?) {_TIME} (?P<year>\d{{4}})", _FLAGS),
 )
-_BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
-_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?Z")
+_BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?Z", re.ASCII)
 
 
 def iso8601(ms: int) -> str:
@@ -46,7 +45,7 @@ def amz_date(ms: int) -> str:
 
 @lru_cache(_SECONDS_CACHED)
 def _iso8601(second: int) -> str:
-    return f"{_moment(second):%Y-%m-%dT%H:%M:%S}.000Z"
+    return f"{_moment(second).isoformat()[:19]}.000Z"
 
 
 @lru_cache(_SECONDS_CACHED)
@@ -57,7 +56,7 @@ def _http_date(second: int) -> str:
 
 @lru_cache(16)
 def _amz_date(second: int) -> str:
-    return f"{_moment(second):%Y%m%dT%H%M%SZ}"
+    return f"{_moment(second).isoformat()[:19]}Z".replace("-", "").replace(":", "")
 
 
 def _moment(second: int) -> datetime:

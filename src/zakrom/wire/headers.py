@@ -56,7 +56,7 @@ _NEVER_HOISTED = frozenset(
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab is legal inside a header's value
 _ENCODED_WORD = re.compile(r"=\?(utf-8|us-ascii|iso-8859-1)\?([bq])\?([!->@-~]*)\?=", re.IGNORECASE)
-_BETWEEN_WORDS = re.compile(r"(\?=)\s+(=\?)")  # RFC 2047, 6.2: white space between encoded words is not shown
+_ENCODED_WORDS = re.compile(_ENCODED_WORD.pattern + r"(?:[ \t]+" + _ENCODED_WORD.pattern + ")*", re.IGNORECASE)
 _QUOTED = re.compile(rb"=([0-9A-Fa-f]{2})")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PRINTABLE = frozenset(range(0x20, 0x7F)) | {0x09}
@@ -177,22 +177,25 @@ def _text(value: bytes) -> str:
 
 
 def decode_words(text: str) -> str:
-    """The text with its encoded words (RFC 2047) decoded; a word that is broken stays as it is."""
-    if "=?" not in text:
-        return text
-    return _ENCODED_WORD.sub(_decode_word, _BETWEEN_WORDS.sub(r"\1\2", text))
+    """The text with its encoded words decoded; neighbours of which one is broken stay as they are.
+
+    White space between two encoded words does not count (RFC 2047, 6.2).
+    """
+    return _ENCODED_WORDS.sub(_decoded_words, text) if "=?" in text else text
 
 
-def _decode_word(match: re.Match[str]) -> str:
-    charset, encoding, payload = match.groups()
+def _decoded_words(match: re.Match[str]) -> str:
     try:
-        if encoding in "bB":
-            raw = b64decode(payload, validate=True)
-        else:
-            raw = _QUOTED.sub(lambda pair: bytes.fromhex(pair[1].decode()), payload.replace("_", " ").encode("ascii"))
-        return raw.decode(charset)
+        return "".join([_decoded_word(*word) for word in _ENCODED_WORD.findall(match[0])])
     except (Base64Error, UnicodeDecodeError):
         return match[0]
+
+
+def _decoded_word(charset: str, encoding: str, payload: str) -> str:
+    if encoding in "bB":
+        return b64decode(payload, validate=True).decode(charset)
+    raw = payload.replace("_", " ").encode("ascii")
+    return _QUOTED.sub(lambda pair: bytes.fromhex(pair[1].decode()), raw).decode(charset)
 
 
 def encode_words(text: str) -> str:

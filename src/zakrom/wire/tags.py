@@ -41,7 +41,7 @@ def check_bucket_tags(tags: Sequence[tuple[str, str]]) -> Tags:
 def parse_header(value: str) -> Tags:
     """The object tags in an ``x-amz-tagging`` header (``k1=v1&k2=v2``, URL-encoded; the text is the header's bytes as latin-1).
 
-    Raises `InvalidArgument` for a form that is none, and for a key given twice; `InvalidTag` as `check_object_tags`.
+    In the order of their keys, as AWS shows them. Raises `InvalidArgument` for a form that is none, and for a key given twice; `InvalidTag` as `check_object_tags`.
     """
     pairs = []
     for piece in value.split("&") if value else ():
@@ -51,11 +51,11 @@ def parse_header(value: str) -> Tags:
         pairs.append((_decoded(key, value), _decoded(text, value)))
     if len({key for key, _ in pairs}) < len(pairs):
         raise _bad_header(value)
-    return check_object_tags(pairs)
+    return check_object_tags(sorted(pairs))
 
 
 def format_header(tags: Tags) -> str:
-    """The same form, as CopyObject's and CreateMultipartUpload's tests and our own client write it."""
+    """The header that says the same, for a client to send."""
     return "&".join(f"{quote_plus(key)}={quote_plus(value)}" for key, value in tags)
 
 

@@ -110,25 +110,22 @@ def _from_absolute(target: bytes) -> tuple[bytes, str]:
 def _pairs(raw: bytes) -> tuple[tuple[str, str], ...]:
     if raw.count(b"&") >= QUERY_PAIRS_MAX:
         raise errors.InvalidURI("The query string has too many parameters.", max_parameters=QUERY_PAIRS_MAX)
+    if b"%" in raw:
+        if _BAD_ESCAPE.search(raw):
+            raise errors.InvalidURI
+        raw = raw.replace(b"%2F", b"/")  # in every presigned URL, and often the only escape there
     try:
         text = raw.decode("utf-8").replace("+", " ")
+        return tuple([_pair(piece) for piece in text.split("&") if piece])
     except UnicodeDecodeError:
         raise errors.InvalidURI from None
-    pieces = [piece.partition("=") for piece in text.split("&") if piece]
-    if "%" not in text:
-        return tuple([(name, value) for name, _, value in pieces])
-    if _BAD_ESCAPE.search(raw):
-        raise errors.InvalidURI
-    return tuple([(_decode_text(name), _decode_text(value)) for name, _, value in pieces])
 
 
-def _decode_text(text: str) -> str:
-    if "%" not in text:
-        return text
-    try:
-        return unquote_to_bytes(text).decode("utf-8")
-    except UnicodeDecodeError:
-        raise errors.InvalidURI from None
+def _pair(piece: str) -> tuple[str, str]:
+    name, _, value = piece.partition("=")
+    if "%" not in piece:
+        return name, value
+    return unquote_to_bytes(name).decode("utf-8"), unquote_to_bytes(value).decode("utf-8")
 
 
 def _decode(text: bytes) -> bytes:

@@ -2,8 +2,9 @@
 
 Writing: text is escaped and joined; `escape` and `element` serve f-strings. Characters that XML 1.0 cannot carry are written as
 numeric references (``&#x1;``), as AWS does, so that a key is never changed or dropped; clients that list such keys ask for
-``encoding-type=url``. Reading: expat without a DTD, in UTF-8 only, with limits on bytes, depth and number of elements, because
-a body is parsed before its sender's intentions are known. Namespaces and attributes are ignored: clients write them or not.
+``encoding-type=url``. Reading: expat without a DTD, as UTF-8 whatever a declaration says, with limits on bytes, depth and
+number of elements, because a body is parsed before its sender's intentions are known. Namespaces and attributes are ignored:
+clients write them or not.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from zakrom.testing.faulty_disk import SECTOR_BYTES, FaultyDisk, PowerCut
+from zakrom.testing.faulty_disk import FaultyDisk, PowerCut
+from zakrom.testing.platter import SECTOR_BYTES
 
 MANY_SEEDS = range(200)
 

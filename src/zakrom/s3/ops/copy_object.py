@@ -16,7 +16,7 @@ from zakrom.s3.render import (
     Header,
     checksum_type,
     refuse_unserved_headers,
-    version_headers,
+    written_headers,
     xml_response,
 )
 from zakrom.store import objects, uploads
@@ -78,7 +78,7 @@ async def copy_object(call: Call) -> Response:
         if put.checksum is not None:
             content += element(f"Checksum{put.checksum.algorithm}", put.checksum.value)
             content += element("ChecksumType", checksum_type(put.checksum))
-        return xml_response("CopyObjectResult", content, *source.fields(found), *version_headers(call, put.written.version_id))
+        return xml_response("CopyObjectResult", content, *source.fields(found), *written_headers(call, put.written.version_id))
     raise errors.OperationAborted(bucket=call.bucket.name)
 
 

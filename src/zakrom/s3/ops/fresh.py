@@ -11,7 +11,7 @@ from zakrom import errors
 from zakrom.errors import Error
 from zakrom.s3.call import Call
 from zakrom.s3.operation import BUCKET, OBJECT, operation
-from zakrom.s3.render import owner_xml, xml_response
+from zakrom.s3.render import empty, owner_xml, refuse_acl, xml_response
 from zakrom.store import objects
 from zakrom.web.message import Response
 
@@ -87,6 +87,26 @@ async def get_object_acl(call: Call) -> Response:
     """Full control for the bucket's owner."""
     await objects.find(call.store, call.bucket, call.key, call.version_id())
     return xml_response("AccessControlPolicy", await _full_control(call, call.bucket.owner))
+
+
+@operation("PutBucketAcl", "PUT", BUCKET, "acl")
+async def put_bucket_acl(call: Call) -> Response:
+    """Only an ACL that changes nothing is accepted: what a bucket answers whose ACLs are disabled."""
+    return await _put_acl(call)
+
+
+@operation("PutObjectAcl", "PUT", OBJECT, "acl")
+async def put_object_acl(call: Call) -> Response:
+    """As `put_bucket_acl`."""
+    await objects.find(call.store, call.bucket, call.key, call.version_id())
+    return await _put_acl(call)
+
+
+async def _put_acl(call: Call) -> Response:
+    refuse_acl(call)
+    if call.header("x-amz-acl") is None:  # the ACL is in the body
+        raise errors.AccessControlListNotSupported
+    return empty(200)
 
 
 async def _full_control(call: Call, owner: str) -> str:

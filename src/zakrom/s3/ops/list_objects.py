@@ -55,10 +55,10 @@ class Asked:
         self.limit = call.integer(limit_name, maximum, maximum)
 
     def head(self, call: Call) -> str:
-        """The elements that repeat the question."""
+        """The elements that repeat the question, but for the prefix, which ListObjects repeats as it came."""
         names = self.names
         return (
-            f"{element('Name', call.bucket.name)}{names.element('Prefix', self.prefix)}"
+            f"{element('Name', call.bucket.name)}"
             f"{names.element('Delimiter', self.delimiter or None)}{element('EncodingType', names.encoding)}"
         )
 
@@ -79,7 +79,7 @@ async def list_objects(call: Call) -> Response:
     page = await listing.objects(call.store, call.bucket, asked.prefix, asked.delimiter, marker, asked.limit)
     last = _last(page) if page.truncated and asked.delimiter else None
     content = (
-        f"{asked.head(call)}{asked.names.element('Marker', marker)}{asked.names.element('NextMarker', last)}"
+        f"{asked.head(call)}{element('Prefix', asked.prefix.decode())}{asked.names.element('Marker', marker)}{asked.names.element('NextMarker', last)}"
         f"{element('MaxKeys', asked.limit)}{element('IsTruncated', page.truncated)}"
         f"{await _contents(call, asked.names, page, owners=True)}{asked.common_prefixes(page)}"
     )
@@ -93,11 +93,11 @@ async def list_objects_v2(call: Call) -> Response:
         return await list_objects(call)
     asked = Asked(call)
     token, start_after = call.param("continuation-token"), call.param("start-after")
-    marker = _unwrap(token) if token is not None else (start_after or "").encode()
+    marker = _unwrap(token) if token else (start_after or "").encode()
     page = await listing.objects(call.store, call.bucket, asked.prefix, asked.delimiter, marker, asked.limit)
     owners = (call.param("fetch-owner") or "").lower() == "true"
     content = (
-        f"{asked.head(call)}{element('MaxKeys', asked.limit)}{element('KeyCount', len(page.entries))}"
+        f"{asked.head(call)}{asked.names.element('Prefix', asked.prefix)}{element('MaxKeys', asked.limit)}{element('KeyCount', len(page.entries))}"
         f"{element('IsTruncated', page.truncated)}{element('ContinuationToken', token)}"
         f"{element('NextContinuationToken', _wrap(_last(page)) if page.truncated else None)}"
         f"{asked.names.element('StartAfter', start_after.encode() if start_after else None)}"

@@ -23,7 +23,7 @@ from zakrom.s3.render import (
     owner_xml,
     refuse_unserved_headers,
     storage_class,
-    version_headers,
+    written_headers,
     xml_response,
 )
 from zakrom.store import listing, uploads
@@ -142,7 +142,7 @@ async def complete_multipart_upload(call: Call) -> Response:
     size = call.header("x-amz-mp-object-size")
     if size is not None and not (size.isascii() and size.isdigit()):
         raise errors.InvalidRequest("Value for x-amz-mp-object-size header is invalid.")
-    _, written, named, _ = await uploads.complete(
+    written, named = await uploads.complete(
         call.store, call.bucket, call.key, _upload_id(call), asked, assemble, None if size is None else int(size), condition,
         drafts.new_nonce(), call.now_ms,
     )  # fmt: skip
@@ -152,7 +152,7 @@ async def complete_multipart_upload(call: Call) -> Response:
         f"{element('Location', location)}{element('Bucket', call.bucket.name)}{element('Key', call.key.decode())}"
         f"<ETag>&quot;{named.etag}&quot;</ETag>{_object_checksum_xml(named.checksum, len(asked))}"
     )
-    return xml_response("CompleteMultipartUploadResult", content, *version_headers(call, written.version_id))
+    return xml_response("CompleteMultipartUploadResult", content, *written_headers(call, written.version_id))
 
 
 async def read_body_of_complete(call: Call) -> bytes:

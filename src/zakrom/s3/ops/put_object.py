@@ -6,7 +6,7 @@ from zakrom.s3 import conditions, drafts
 from zakrom.s3.call import Call
 from zakrom.s3.operation import OBJECT, operation
 from zakrom.s3.payload import Payload
-from zakrom.s3.render import checksum_headers, empty, refuse_unserved_headers, version_headers
+from zakrom.s3.render import checksum_headers, empty, refuse_unserved_headers, written_headers
 from zakrom.store import objects
 from zakrom.web.message import Response
 
@@ -24,5 +24,5 @@ async def put_object(call: Call) -> Response:
         200,
         ("ETag", f'"{made.etag}"'),
         *checksum_headers(made.checksum),
-        *version_headers(call, made.written.version_id),
+        *written_headers(call, made.written.version_id),
     )

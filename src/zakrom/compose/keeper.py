@@ -1,0 +1,117 @@
+"""The keeper: the admin API, and the background jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import uvicorn
+import uvloop
+
+from zakrom import __version__
+from zakrom.admin.app import create_app
+from zakrom.admin.desk import ServerInfo
+from zakrom.admin.gate import Served
+from zakrom.catalog.schema import migrations
+from zakrom.compose.context import Context, clock_ms
+from zakrom.compose.process import make_doorman, open_store
+from zakrom.compose.worker import Recorder, tls_of
+from zakrom.jobs.reap import Reap
+from zakrom.jobs.room import Room
+from zakrom.jobs.scrub import Scrub
+from zakrom.jobs.sweep import Sweep
+from zakrom.model.facts import Damage
+from zakrom.observe import logs
+from zakrom.store import Store
+from zakrom.work.jobs import Job, Runner
+from zakrom.work.processes import Place
+
+SLOT = 0
+"""Its row in the shared metrics; workers have those from 1 on."""
+
+
+def run(context: Context, place: Place) -> None:
+    """Keeps until SIGTERM."""
+    uvloop.run(_keep(context, place))
+
+
+async def _keep(context: Context, place: Place) -> None:
+    context.metrics.take(SLOT)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    store = await open_store(context)
+    jobs = make_jobs(context, store)
+    recorder = Recorder(context)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(Runner(jobs).run(stop))
+            group.create_task(_serve_admin(context, store, jobs, recorder, stop))
+            place.ready()
+    finally:
+        await store.close()
+        recorder.close()
+
+
+def make_jobs(context: Context, store: Store) -> list[Job]:
+    """All chores of a server."""
+    settings = context.settings
+    log = logs.logger("jobs")
+
+    def on_full(full: bool) -> None:  # noqa: FBT001 - a callback's only argument
+        context.metrics.set_gauge("zakrom_full", full)
+        free = store.blobs.room().free
+        if full:
+            log.warning("the store is full: writes are refused, reads and deletes go on", free_bytes=free)
+        else:
+            log.info("the store has room again", free_bytes=free)
+
+    def on_damage(damage: Damage) -> None:
+        context.metrics.count("zakrom_damaged_blocks_total")
+        log.error("damaged blob", blob=f"{damage.blob:x}", block=damage.block, reason=damage.reason)
+
+    interval = settings.scrub_interval_seconds
+    return [
+        Reap(store, clock_ms),
+        Sweep(store),
+        Room(store, clock_ms, on_full),
+        Scrub(store, clock_ms, None if interval is None else int(interval * 1000), settings.scrub_rate_bytes, on_damage),
+    ]
+
+
+async def _serve_admin(context: Context, store: Store, jobs: list[Job], recorder: Recorder, stop: asyncio.Event) -> None:
+    settings = context.settings
+    info = ServerInfo(
+        __version__,
+        migrations()[-1].number,
+        str(context.opened.path.absolute()),
+        settings.region,
+        settings.regions,
+        settings.worker_count(1),
+        clock_ms(),
+    )
+
+    def report(served: Served) -> None:
+        recorder.admin(served)
+
+    app = create_app(store, make_doorman(context, store), info, jobs, clock_ms, report=report, stopping=stop.is_set)
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, int(settings.drain_seconds)),
+    )
+    config.load()
+    tls = tls_of(settings)
+    if tls is not None:
+        config.ssl = tls.context()  # ours follows the files
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the keeper has its own
+    serving = asyncio.create_task(server._serve(context.admin))  # noqa: SLF001 - `serve` would take over the signals
+    await stop.wait()
+    server.should_exit = True
+    await serving

@@ -1,0 +1,32 @@
+"""The SQLite catalog keeps the promises of the seam, with a real writer process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zakrom.catalog.audit import contradictions
+from zakrom.model.facts import Bucket
+from zakrom.testing.catalog_site import SqliteSite
+from zakrom.testing.contracts.catalog import CatalogContract
+
+
+class TestSqliteCatalog(CatalogContract):
+    """All of the contract; after each test the facts must agree with each other."""
+
+    @pytest.fixture
+    def site(self, tmp_path: Path) -> Iterator[SqliteSite]:
+        """A fresh store."""
+        site = SqliteSite(tmp_path)
+        yield site
+        if site.pid is not None:
+            assert site.stop() == 0
+        site.close()
+        assert contradictions(site.directory) == []
+
+    async def check_backup(self, directory: Path, bucket: Bucket) -> None:
+        """The copy is a catalog of its own, readable by its owner only."""
+        assert contradictions(str(directory)) == []
+        assert (directory / "catalog.sqlite3").stat().st_mode & 0o777 == 0o600

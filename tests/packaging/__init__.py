@@ -1,0 +1,1 @@
+"""What leaves this repository: the package, the container, the service."""
