@@ -402,7 +402,7 @@ class Settings:
         "25s",
         DURATION,
         "How long running requests may go on after SIGTERM.",
-        reason="Less than the 30 s after which Kubernetes, and our compose file, kill.",
+        reason="Less than the 30 s after which Kubernetes kills.",
     )
     sendfile: bool = _setting(
         _HTTP,

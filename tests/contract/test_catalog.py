@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zakrom.catalog.audit import contradictions
+from zakrom.catalog.audit import audit
 from zakrom.model.facts import Bucket
 from zakrom.testing.catalog_site import SqliteSite
 from zakrom.testing.contracts.catalog import CatalogContract
@@ -24,9 +24,9 @@ class TestSqliteCatalog(CatalogContract):
         if site.pid is not None:
             assert site.stop() == 0
         site.close()
-        assert contradictions(site.directory) == []
+        assert list(audit(site.directory)) == []
 
     async def check_backup(self, directory: Path, bucket: Bucket) -> None:
         """The copy is a catalog of its own, readable by its owner only."""
-        assert contradictions(str(directory)) == []
+        assert list(audit(str(directory))) == []
         assert (directory / "catalog.sqlite3").stat().st_mode & 0o777 == 0o600

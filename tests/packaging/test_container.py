@@ -25,7 +25,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-
 SERVICE: dict[str, Any] = COMPOSE["services"]["zakrom"]
 
 READY_SECONDS = 20.0  # of a server on a busy machine; under one second is what it takes
-STOP_SECONDS = 30.0  # what compose.yaml gives it
+STOP_SECONDS = 40.0  # what compose.yaml gives it
 
 # --------------------------------------------------------------------------------------------------------------- the form
 
@@ -156,9 +156,10 @@ def healthy(installed: Path, environment: dict[str, str]) -> subprocess.Complete
 
 
 def wait_until_healthy(installed: Path, environment: dict[str, str], process: subprocess.Popen[bytes], data: Path) -> None:
-    """Returns when the health check succeeds; fails with the server's log."""
+    """Returns when the health check succeeds and the server has greeted; fails with its log."""
     deadline = time.monotonic() + READY_SECONDS
-    while healthy(installed, environment).returncode:
+    said = ""
+    while healthy(installed, environment).returncode or "Try it:" not in said:
         said = (data.parent / "log").read_text("utf-8", "replace")
         assert process.poll() is None, f"the server ended with {process.returncode}:\n{said}"
         assert time.monotonic() < deadline, f"the server did not become ready:\n{said}"

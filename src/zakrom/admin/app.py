@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from zakrom.admin import page
 from zakrom.admin.actions import Action
 from zakrom.admin.calls import keys, server, space, usage, users
-from zakrom.admin.desk import Chore, Desk, ServerInfo
+from zakrom.admin.desk import Chore, Desk, JobStatus, ServerInfo
 from zakrom.admin.dress import dressed, from_status, from_validation
 from zakrom.admin.gate import Gate, Served
 from zakrom.admin.names import Random
@@ -39,6 +39,7 @@ def create_app(
     jobs: Sequence[Chore],
     clock_ms: Callable[[], int],
     *,
+    job_status: JobStatus | None = None,
     report: Callable[[Served], None] = lambda _: None,
     random: Random = secrets.token_bytes,
     stopping: Callable[[], bool] = lambda: False,
@@ -51,6 +52,7 @@ def create_app(
         info: what the server knows of itself.
         jobs: the background jobs of this process; those with an ``ask`` can be started by a call.
         clock_ms: milliseconds since 1970.
+        job_status: what is known of each job, where somebody knows more than the job itself: `work.jobs.Runner.status`.
         report: hears of every call when it has been answered: for the access line and the metrics.
         random: for ids and keys.
         stopping: true from the moment the server drains: who waits for space is answered at once.
@@ -65,7 +67,7 @@ def create_app(
         generate_unique_id_function=_operation_id,
         responses={"default": {"model": Problem, "description": "What went wrong: the status is that of S3."}},
     )
-    app.state.desk = Desk(store, info, jobs, clock_ms, random, stopping)
+    app.state.desk = Desk(store, info, jobs, job_status, clock_ms, random, stopping)
     app.add_middleware(Gate, doorman=doorman, clock_ms=clock_ms, random=random, report=report)
     for subject in (server, users, keys, usage, space):
         app.include_router(subject.router, prefix=PREFIX)

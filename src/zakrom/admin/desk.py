@@ -53,6 +53,10 @@ class Askable(Protocol):
         ...
 
 
+JobStatus = Callable[[], Mapping[str, Mapping[str, object]]]
+"""What is known of each job, by its name."""
+
+
 class Desk:
     """Everything the calls work with."""
 
@@ -61,6 +65,7 @@ class Desk:
         store: Store,
         info: ServerInfo,
         jobs: Sequence[Chore],
+        job_status: JobStatus | None,
         clock_ms: Callable[[], int],
         random: Random,
         stopping: Callable[[], bool],
@@ -69,6 +74,7 @@ class Desk:
         self.catalog = store.catalog
         self.info = info
         self.jobs = {job.name: job for job in jobs}
+        self.job_status = job_status or (lambda: {name: job.status() for name, job in self.jobs.items()})
         self.clock_ms = clock_ms
         self.random = random
         self.stopping = stopping

@@ -102,7 +102,8 @@ class Line:
         ``target``: path and query, percent-encoded. ``patience_seconds``: how much longer than other calls this one may take.
         Only a GET is tried again, and not for longer than one try may take.
 
-        Raises the error that the server raised, `ServiceUnavailable` if it cannot be reached, `OutcomeUnknown` if the connection broke after a change was sent, `InvalidSetting` if something else listens there.
+        Raises the error that the server raised; `ServiceUnavailable` if it cannot be reached; `OutcomeUnknown` if the
+        connection broke after a change was sent; `InvalidSetting` if something else listens there.
         """
         waits = iter(RETRY_SECONDS if method == "GET" else ())
         patient_until = time.monotonic() + self._timeout_seconds

@@ -1,7 +1,7 @@
 """The seam to the bytes: immutable blobs, nothing of keys or users.
 
-A blob's id is ``generation << 32 | serial``: the generation belongs to the process that staged it (the catalog hands them out), so
-that after a crash only the files of dead generations need a look. A file is written at its final path from the start:
+A blob's id is ``generation << 32 | serial``: the generation belongs to the process that staged it (the catalog hands them out),
+so that after a crash only the files of dead generations need a look. A file is written at its final path from the start:
 it becomes visible when the catalog names it, never before ("bytes before facts").
 """
 

@@ -518,3 +518,8 @@ def _settle_line(disk: Disk, handle: int, directory: str) -> None:
         raise errors.Corrupt("The version line of the blob directory is not ours.", path=f"{directory}/{FORMAT_FILE}")
     if int(match[1]) > FORMAT:
         raise errors.FormatTooNew(path=directory, found=int(match[1]), supported=FORMAT)
+
+
+def relative_path(blob: int) -> str:
+    """Where a blob lies below the directory: for who copies the store."""
+    return f"{blob >> SERIAL_BITS:x}/{(blob & SERIALS - 1) >> SHARD_BITS:x}/{_serial_name(blob)}"

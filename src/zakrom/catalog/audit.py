@@ -1,115 +1,171 @@
-"""Do the facts agree with each other? Counts and names are kept up to date change by change; here they are computed from nothing.
+"""Audit: does the catalog agree with itself? Every count is counted again, every name is looked up.
 
-For ``check`` (fsck) and for tests: a full scan, in a read transaction of its own, of some seconds a million versions. It only
-reads, and says what is wrong in words for an operator; it knows nothing of files.
+For `zakrom check` and for tests that crash the server: whatever happened, the facts must add up. Reads one snapshot; beside a
+running server it sees one moment of it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import Any
+from typing import NamedTuple
 
 from zakrom.catalog import rows, schema
-from zakrom.catalog.ledger import STORE
+from zakrom.model.facts import Usage
 
-_COUNTS = ("objects", "versions", "markers", "bytes", "uploads", "upload_bytes")
-
-_ORPHANS = {
-    "a part of no upload": "SELECT upload, number FROM part WHERE upload NOT IN (SELECT serial FROM upload)",
-    "an upload of no bucket": (
-        "SELECT bucket, id FROM upload WHERE bucket NOT IN (SELECT id FROM bucket UNION SELECT bucket FROM retired_bucket)"
-    ),
-    "an object of no bucket": "SELECT bucket, hex(key) FROM object WHERE bucket NOT IN (SELECT id FROM bucket)",
-    "a version of no bucket": "SELECT bucket, hex(key) FROM history WHERE bucket NOT IN (SELECT id FROM bucket)",
-    "a document of no bucket": "SELECT bucket, kind FROM document WHERE bucket NOT IN (SELECT id FROM bucket)",
-    "a bucket without counts": "SELECT id FROM bucket WHERE id NOT IN (SELECT bucket FROM usage)",
-    "counts of no bucket": "SELECT bucket FROM usage WHERE bucket <> 0 AND bucket NOT IN (SELECT id FROM bucket)",
-    "an access key of no user": "SELECT id FROM access_key WHERE account NOT IN (SELECT name FROM account)",
-    "a noncurrent version newer than the current one": (
-        "SELECT h.bucket, hex(h.key) FROM history h JOIN object o ON o.bucket = h.bucket AND o.key = h.key WHERE -h.rank >= o.seq"
-    ),
-    "a version that says it is the newest and is not": (
-        "SELECT h.bucket, hex(h.key) FROM history h WHERE h.noncurrent_ms IS NULL AND (h.marker = 0 "
-        "OR EXISTS (SELECT 1 FROM object o WHERE o.bucket = h.bucket AND o.key = h.key) "
-        "OR EXISTS (SELECT 1 FROM history n WHERE n.bucket = h.bucket AND n.key = h.key AND n.rank < h.rank))"
-    ),
-    "a key without a newest version": (
-        "SELECT DISTINCT h.bucket, hex(h.key) FROM history h "
-        "WHERE NOT EXISTS (SELECT 1 FROM object o WHERE o.bucket = h.bucket AND o.key = h.key) "
-        "AND NOT EXISTS (SELECT 1 FROM history n WHERE n.bucket = h.bucket AND n.key = h.key AND n.noncurrent_ms IS NULL)"
-    ),
-    "two null versions of a key": (
-        "SELECT h.bucket, hex(h.key) FROM history h JOIN object o ON o.bucket = h.bucket AND o.key = h.key "
-        "WHERE h.nonce = 0 AND o.nonce = 0"
-    ),
-}
+FINDINGS_MAX = 1000
+"""More is no news: the catalog is broken."""
 
 
-def contradictions(directory: str) -> list[str]:
-    """What in the catalog contradicts itself, one line each; empty is sound. Raises sqlite3.Error."""
+class Finding(NamedTuple):
+    """Something that does not add up."""
+
+    what: str
+    where: str
+    detail: str
+
+
+def audit(directory: str) -> Iterator[Finding]:
+    """All that is wrong with the catalog in a directory; nothing is the good answer."""
     connection = schema.open_to_read(directory)
-    with contextlib.closing(connection):
-        connection.execute("BEGIN").fetchall()
-        return list(_all(connection))
+    try:
+        connection.execute("BEGIN")  # one snapshot for all that follows
+        yield from _integrity(connection)
+        yield from _shape(connection)
+        yield from _usage(connection)
+        yield from _names(connection)
+    finally:
+        connection.close()
 
 
-def _all(connection: sqlite3.Connection) -> Iterator[str]:
-    for (line,) in connection.execute("PRAGMA quick_check").fetchall():
-        if line != "ok":
-            yield f"SQLite: {line}"
-    for what, sql in _ORPHANS.items():
-        for row in connection.execute(sql).fetchall():
-            yield f"{what}: {row}"
-    yield from _counts(connection)
-    yield from _names(connection)
+def _integrity(connection: sqlite3.Connection) -> Iterator[Finding]:
+    for (text,) in connection.execute(f"PRAGMA integrity_check({FINDINGS_MAX})"):
+        if text != "ok":
+            yield Finding("the database is damaged", "catalog", text)
 
 
-def _counts(connection: sqlite3.Connection) -> Iterator[str]:
-    """Usage, kept and computed."""
-    computed: dict[int, Counter[str]] = {bucket: Counter() for (bucket,) in _rows(connection, "SELECT id FROM bucket")}
-    store = computed[STORE] = Counter()
-    for sql in (
-        "SELECT bucket, count(*) AS objects, count(*) AS versions, 0 AS markers, sum(size), 0, 0 FROM object GROUP BY bucket",
-        "SELECT bucket, 0, sum(1 - marker), sum(marker), sum(size), 0, 0 FROM history GROUP BY bucket",
-        "SELECT bucket, 0, 0, 0, 0, count(*), 0 FROM upload GROUP BY bucket",
-        "SELECT u.bucket, 0, 0, 0, 0, 0, sum(p.size) FROM part p JOIN upload u ON u.serial = p.upload GROUP BY u.bucket",
-    ):
-        for bucket, *counts in _rows(connection, sql):
-            for name, count in zip(_COUNTS, counts, strict=True):
-                if bucket in computed:
-                    computed[bucket][name] += count
-                    store[name] += count
-    for bucket, *counts in _rows(connection, f"SELECT bucket, {rows.USAGE} FROM usage"):
-        for name, count in zip(_COUNTS, counts, strict=True):
-            if bucket in computed and computed[bucket][name] != count:
-                yield f"bucket {bucket} counts {count} {name}, and there are {computed[bucket][name]}"
+_SHAPES = (
+    (
+        "a current object is not the newest version of its key",
+        "SELECT o.bucket, o.key FROM object o JOIN history h ON h.bucket = o.bucket AND h.key = o.key WHERE -h.rank >= o.seq",
+    ),
+    (
+        "a version says that it is the newest of its key, and is not",
+        """SELECT h.bucket, h.key FROM history h WHERE h.noncurrent_ms IS NULL AND (h.marker = 0
+            OR EXISTS (SELECT 1 FROM object o WHERE o.bucket = h.bucket AND o.key = h.key)
+            OR EXISTS (SELECT 1 FROM history n WHERE n.bucket = h.bucket AND n.key = h.key AND n.rank < h.rank))""",
+    ),
+    (
+        "a noncurrent version has no current object and no delete marker above it",
+        """SELECT h.bucket, h.key FROM history h
+            WHERE NOT EXISTS (SELECT 1 FROM object o WHERE o.bucket = h.bucket AND o.key = h.key)
+            AND NOT EXISTS (SELECT 1 FROM history n WHERE n.bucket = h.bucket AND n.key = h.key AND n.noncurrent_ms IS NULL)""",
+    ),
+    (
+        "a key has two null versions",
+        """SELECT h.bucket, h.key FROM history h JOIN object o ON o.bucket = h.bucket AND o.key = h.key
+            WHERE h.nonce = 0 AND o.nonce = 0""",
+    ),
+    (
+        "an object belongs to no bucket",
+        "SELECT bucket, key FROM object WHERE bucket NOT IN (SELECT id FROM bucket)",
+    ),
+    (
+        "a version belongs to no bucket",
+        "SELECT bucket, key FROM history WHERE bucket NOT IN (SELECT id FROM bucket)",
+    ),
+    (
+        "an upload belongs to no bucket",
+        """SELECT bucket, key FROM upload
+            WHERE bucket NOT IN (SELECT id FROM bucket UNION SELECT bucket FROM retired_bucket)""",
+    ),
+    (
+        "a part belongs to no upload",
+        "SELECT 0, CAST(upload || '/' || number AS BLOB) FROM part WHERE upload NOT IN (SELECT serial FROM upload)",
+    ),
+    (
+        "a document belongs to no bucket",
+        "SELECT bucket, CAST(kind AS BLOB) FROM document WHERE bucket NOT IN (SELECT id FROM bucket)",
+    ),
+    (
+        "a bucket is not counted",
+        "SELECT id, CAST(name AS BLOB) FROM bucket WHERE id NOT IN (SELECT bucket FROM usage)",
+    ),
+    (
+        "an object has bytes and no content, or two contents",
+        """SELECT bucket, key FROM object WHERE (size > 0 AND blob IS NULL AND manifest IS NULL)
+            OR (blob IS NOT NULL AND manifest IS NOT NULL)""",
+    ),
+    (
+        "a blob's length is not its object's size",
+        "SELECT o.bucket, o.key FROM object o JOIN blob b ON b.id = o.blob WHERE b.length <> o.size",
+    ),
+    (
+        "a blob without a name is not retired, or one with a name is",
+        "SELECT 0, CAST(printf('blob %x', id) AS BLOB) FROM blob WHERE (refs = 0) <> (retired_ms IS NOT NULL)",
+    ),
+    (
+        "a manifest without a name is not retired, or one with a name is",
+        "SELECT 0, CAST(printf('manifest %x', id) AS BLOB) FROM manifest WHERE (refs = 0) <> (retired_ms IS NOT NULL)",
+    ),
+)
+"""What must never be found, and the query that would find it."""
 
 
-def _names(connection: sqlite3.Connection) -> Iterator[str]:
-    """Names of manifests and blobs, kept and computed."""
-    manifests: Counter[int] = Counter()
+def _shape(connection: sqlite3.Connection) -> Iterator[Finding]:
+    for what, sql in _SHAPES:
+        for bucket, key in connection.execute(f"{sql} LIMIT {FINDINGS_MAX}"):
+            yield Finding(what, f"bucket {bucket}, key {key!r}", "")
+
+
+def _usage(connection: sqlite3.Connection) -> Iterator[Finding]:
+    counted: dict[int, list[int]] = defaultdict(lambda: [0] * 6)
+    sums = (
+        ("SELECT bucket, count(*), count(*), 0, sum(size), 0, 0 FROM object GROUP BY bucket"),
+        ("SELECT bucket, 0, sum(marker = 0), sum(marker), sum(size), 0, 0 FROM history GROUP BY bucket"),
+        ("SELECT bucket, 0, 0, 0, 0, count(*), 0 FROM upload GROUP BY bucket"),
+        ("SELECT u.bucket, 0, 0, 0, 0, 0, sum(p.size) FROM part p JOIN upload u ON u.serial = p.upload GROUP BY u.bucket"),
+    )
+    living = {bucket for (bucket,) in connection.execute("SELECT id FROM bucket")}
+    for sql in sums:
+        for bucket, *counts in connection.execute(sql):
+            for target in (bucket, 0) if bucket in living else ():
+                counted[target] = [have + more for have, more in zip(counted[target], counts, strict=True)]
+    kept = connection.execute("SELECT bucket, objects, versions, markers, bytes, uploads, upload_bytes FROM usage")
+    for bucket, *counts in kept:
+        if list(counts) != counted[bucket]:
+            where = f"bucket {bucket}" if bucket else "store"
+            yield Finding("usage is not what is there", where, f"kept {Usage(*counts)}, counted {Usage(*counted[bucket])}")
+
+
+def _names(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """References of blobs and manifests against their counts."""
     blobs: Counter[int] = Counter()
+    manifests: Counter[int] = Counter()
     for table in ("object", "history"):
-        for blob, manifest in _rows(connection, f"SELECT blob, manifest FROM {table}"):
-            blobs.update(() if blob is None else (blob,))
-            manifests.update(() if manifest is None else (manifest,))
-    for unravelled, packed in _rows(connection, "SELECT unravelled, slices FROM manifest"):
-        blobs.update(one.blob for one in rows.slices(packed)[unravelled:])
-    for (packed,) in _rows(connection, "SELECT slices FROM part"):
+        blobs.update(
+            dict(connection.execute(f"SELECT blob, count(*) FROM {table} WHERE blob IS NOT NULL GROUP BY blob").fetchall())
+        )
+        manifests.update(
+            dict(
+                connection.execute(
+                    f"SELECT manifest, count(*) FROM {table} WHERE manifest IS NOT NULL GROUP BY manifest"
+                ).fetchall()
+            )
+        )
+    for id, packed, done in connection.execute("SELECT id, slices, unravelled FROM manifest"):
+        blobs.update(one.blob for one in rows.slices(packed)[done:])
+        manifests.setdefault(id, 0)
+    for (packed,) in connection.execute("SELECT slices FROM part"):
         blobs.update(one.blob for one in rows.slices(packed))
-    for table, names in (("manifest", manifests), ("blob", blobs)):
-        kept = {id: (refs, retired_ms) for id, refs, retired_ms in _rows(connection, f"SELECT id, refs, retired_ms FROM {table}")}
-        for id in sorted(names.keys() - kept.keys()):
-            yield f"{table} {id} is named and missing"
-        for id, (refs, retired_ms) in kept.items():
-            if refs != names[id]:
-                yield f"{table} {id} has {names[id]} names and counts {refs}"
-            if (refs == 0) != (retired_ms is not None):
-                yield f"{table} {id} has {refs} names, and its time of retirement is {retired_ms}"
+    yield from _compare("blob", blobs, dict(connection.execute("SELECT id, refs FROM blob").fetchall()))
+    yield from _compare("manifest", manifests, dict(connection.execute("SELECT id, refs FROM manifest").fetchall()))
 
 
-def _rows(connection: sqlite3.Connection, sql: str) -> list[Any]:
-    return connection.execute(sql).fetchall()
+def _compare(what: str, counted: Counter[int], kept: dict[int, int]) -> Iterator[Finding]:
+    for id, refs in kept.items():
+        if counted[id] != refs:
+            yield Finding(f"a {what} is not named as often as it says", f"{what} {id:x}", f"kept {refs}, counted {counted[id]}")
+    for id in counted.keys() - kept.keys():
+        yield Finding(f"a {what} is named and not there", f"{what} {id:x}", f"named {counted[id]} times")

@@ -9,6 +9,7 @@ and its WAL restarted before anything else is written, because pages whose sync 
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -17,16 +18,11 @@ from typing import Any
 from zakrom import errors
 from zakrom.catalog import changes, engine, frames, room, schema
 from zakrom.catalog.changes import Change, Inline
+from zakrom.catalog.checkpointer import Checkpointer, Copied, checkpoint
 from zakrom.catalog.engine import CloseGeneration
 from zakrom.catalog.ledger import Ledger
 
 log = logging.getLogger(__name__)
-
-WAL_BYTES_SOFT = 4 * 1024 * 1024
-"""From this estimate on the WAL is copied into the main file, as far as readers let it be."""
-
-WAL_BYTES_HARD = 12 * 1024 * 1024
-"""From this length on the writer waits for readers, so that the WAL starts again."""
 
 RESTART_WAIT_MS = 250
 """How long it waits: no read of ours lasts longer than a page of keys; a foreign tool must not stop the store."""
@@ -82,16 +78,29 @@ class Committer:
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
-        self._connection = schema.open_to_write(directory)
+        os.makedirs(directory, mode=0o700, exist_ok=True)
         self._room = room.Room(directory)
-        self._ledger = Ledger(self._connection)
-        self._wal_pages = 0
         self.full = self._room.short()
         self.batches = self.changes = self.refused = self.checkpoints = 0
         self.commit_seconds = self.checkpoint_seconds = 0.0
         self.sizes = [0] * 16
+        self._open()
         self._grow_wal()
         self._close_generations()
+
+    def _open(self) -> None:
+        """Opens the catalog, and starts its WAL again: who wrote before may have failed to sync it.
+
+        Raises `FormatTooNew`, sqlite3.Error.
+        """
+        self._connection = schema.open_to_write(self._directory)
+        started = checkpoint(self._connection, restart=True)
+        if started.error is not None and code_of(started.error) != sqlite3.SQLITE_FULL:
+            raise started.error
+        self._checkpointer = Checkpointer(self._directory)
+        self._ledger = Ledger(self._connection)
+        self._wal_pages = 0  # an estimate: SQLite tells the true number only at a checkpoint
+        self._wal_due = self._room.sizes.wal_soft // schema.PAGE_BYTES
 
     def apply(self, batch: Sequence[Change | CloseGeneration]) -> list[Answer]:
         """Makes the changes true and durable, in their order, and gives the answer of each. Never raises for a change's sake."""
@@ -115,25 +124,38 @@ class Committer:
         return answers
 
     def tidy(self) -> None:
-        """Copies the WAL into the main file when it has grown enough: to be called when nobody waits, and between batches."""
-        if self._wal_pages * schema.PAGE_BYTES >= WAL_BYTES_SOFT:
-            self.checkpoint()
-
-    def checkpoint(self) -> None:
-        """Copies what it can of the WAL into the main file; waits for readers only when the WAL is long."""
+        """Keeps the WAL short; called between batches. Waits for the disk only when the WAL has become long."""
+        hard = self._room.sizes.wal_hard // schema.PAGE_BYTES
         began = time.monotonic()
-        self._wal_pages = 0
-        try:
-            _, pages, _ = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-            if pages * schema.PAGE_BYTES >= WAL_BYTES_HARD:
-                self._restart_wal()
-        except sqlite3.Error as error:
-            # The WAL holds everything still: nothing is lost, and the next checkpoint writes these pages again.
-            log.warning("a checkpoint failed: %s", error)
-            if code_of(error) == sqlite3.SQLITE_FULL:
-                self._make_room()
-        self.checkpoints += 1
+        if self._checkpointer.busy:
+            copied = self._checkpointer.collect(wait=self._wal_pages >= max(hard, self._wal_due))
+            if copied is None:
+                return
+            self._finish(copied, restart=self._wal_pages >= hard)
+        elif self._wal_pages >= self._wal_due:
+            self._checkpointer.begin()
+        else:
+            return
         self.checkpoint_seconds += time.monotonic() - began
+
+    def _finish(self, copied: Copied, *, restart: bool) -> None:
+        """Copies what was written while the thread was copying: little. Then the WAL starts again with the next commit."""
+        self.checkpoints += 1
+        if copied.error is None:
+            copied = self._restart_wal() if restart else checkpoint(self._connection)
+        if copied.error is not None:
+            # The WAL still holds everything: nothing is lost, and the next checkpoint writes these pages again.
+            log.warning("a checkpoint failed: %s", copied.error)
+            if code_of(copied.error) == sqlite3.SQLITE_FULL:
+                self._make_room()
+        soft = self._room.sizes.wal_soft // schema.PAGE_BYTES
+        self._wal_pages = 0 if copied.whole else copied.pages or self._wal_pages
+        self._wal_due = self._wal_pages + soft
+
+    def close(self) -> None:
+        """Leaves the main file as complete as it can be. The connection stays open: closing it would remove the WAL."""
+        self._checkpointer.close()
+        checkpoint(self._connection)
 
     # ------------------------------------------------------------------------------------------------ transactions
 
@@ -181,7 +203,8 @@ class Committer:
                 if error.code == sqlite3.SQLITE_FULL and not last:
                     self._make_room()
                     continue
-                log.exception("%s could not be applied", type(change).__name__)
+                if error.code != sqlite3.SQLITE_FULL:
+                    log.error("%s could not be applied", type(change).__name__, exc_info=error.__cause__)  # noqa: TRY400
                 return frames.ERROR, _ERROR_OF_CODE.get(error.code, errors.Error)().packed()
         raise AssertionError
 
@@ -195,16 +218,13 @@ class Committer:
             raise _Unknown(str(error)) from error
 
     def _reopen(self) -> None:
-        """After a failed sync: a new connection, and a WAL that starts again, so that nothing is appended to lost pages.
+        """After a failed sync: new connections, and a WAL that starts again, so that nothing is appended to lost pages.
 
         Raises sqlite3.Error when even that fails; then the process must end, and another one try.
         """
+        self._checkpointer.close()
         self._connection.close()
-        self._connection = schema.open_to_write(self._directory)
-        (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-        if busy:
-            raise sqlite3.OperationalError("the write-ahead log could not be restarted after a failed sync")
-        self._ledger = Ledger(self._connection)
+        self._open()
 
     def _close_generations(self) -> None:
         """Whoever opened one spoke to a writer before this one: none of them is connected."""
@@ -227,27 +247,26 @@ class Committer:
     def _make_room(self) -> None:
         """A full disk was met: the WAL starts again; if that does not fit, the reserve is given up for it."""
         self.full = True
-        try:
-            self._restart_wal()
-        except sqlite3.Error:
+        if self._restart_wal().error is not None:
             self._room.give()
-            try:
-                self._restart_wal()
-            except sqlite3.Error as error:
+            error = self._restart_wal().error
+            if error is not None:
                 log.error("there is no room for a checkpoint even without the reserve: %s", error)
 
-    def _restart_wal(self) -> None:
+    def _restart_wal(self) -> Copied:
+        """Waits a little for readers, so that the next commit writes the WAL from its start."""
         self._connection.execute(f"PRAGMA busy_timeout = {RESTART_WAIT_MS}").fetchall()
         try:
-            self._connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            return checkpoint(self._connection, restart=True)
         finally:
             self._connection.execute(f"PRAGMA busy_timeout = {schema.BUSY_TIMEOUT_MS}").fetchall()
 
     def _grow_wal(self) -> None:
         """A new catalog, or one whose WAL was removed by a foreign tool or a restore, gets its WAL's length."""
-        if self._room.wal_bytes() >= room.WAL_RESERVE_BYTES:
+        least = self._room.sizes.wal_least
+        if self._room.wal_bytes() >= least:
             return
         try:
-            room.grow_wal(self._connection)
+            room.grow_wal(self._connection, least)
         except sqlite3.Error as error:
             log.warning("no room could be set aside for deletes on a full disk: %s", error)

@@ -81,9 +81,7 @@ _VERSIONS = (
     "ORDER BY 2, 3 LIMIT ?5"
 )
 
-_UPLOADS = (
-    f"SELECT {rows.UPLOAD} FROM upload WHERE bucket = ? AND (key, id) > (?, ?) AND key < ? ORDER BY key, id LIMIT ?"
-)
+_UPLOADS = f"SELECT {rows.UPLOAD} FROM upload WHERE bucket = ? AND (key, id) > (?, ?) AND key < ? ORDER BY key, id LIMIT ?"
 
 
 class Reads:
@@ -131,7 +129,11 @@ class Reads:
 
     def space(self, bucket: int | None) -> Space:
         """As `Catalog.space`."""
-        quota = "SELECT quota_bytes FROM bucket WHERE id = u.bucket" if bucket else "SELECT value FROM meta WHERE name = 'quota_bytes'"
+        quota = (
+            "SELECT quota_bytes FROM bucket WHERE id = u.bucket"
+            if bucket
+            else "SELECT value FROM meta WHERE name = 'quota_bytes'"
+        )
         row = self._row(
             f"SELECT {rows.USAGE}, freed, (SELECT value FROM meta WHERE name = 'full'), ({quota}) FROM usage u WHERE bucket = ?",
             (bucket or 0,),
@@ -298,6 +300,11 @@ class Reads:
             (after, INLINE_FIRST, limit),
         )
 
+    def blob_totals(self) -> tuple[int, int]:
+        """How many blobs have files, and how many bytes they hold."""
+        count, size = self._row("SELECT count(*), coalesce(sum(length), 0) FROM blob WHERE id < ? AND refs > 0", (INLINE_FIRST,))
+        return count, size
+
     def known_blobs(self, ids: list[int]) -> set[int]:
         """As `Catalog.known_blobs`."""
         found: set[int] = set()
@@ -310,9 +317,7 @@ class Reads:
     def namers(self, blob: int, limit: int) -> list[tuple[str, Version]]:
         """As `Catalog.namers`."""
         manifests = [
-            id
-            for (id,) in self._rows("SELECT id FROM manifest WHERE refs > 0 ORDER BY id", ())
-            if self._is_sliced(id, blob)
+            id for (id,) in self._rows("SELECT id FROM manifest WHERE refs > 0 ORDER BY id", ()) if self._is_sliced(id, blob)
         ]
         found: list[tuple[str, Version]] = []
         for table, columns in (("object", rows.VERSION_OF_OBJECT), ("history", rows.HISTORY)):

@@ -32,9 +32,7 @@ Row = tuple[Any, ...]
 BUCKET = "id, name, owner, region, created_ms, versioning, quota_bytes"
 USAGE = "objects, versions, markers, bytes, uploads, upload_bytes"
 OBJECT = "bucket, key, seq, nonce, size, modified_ms, etag, storage_class, owner, blob, manifest, parts, details"
-HISTORY = (
-    "bucket, key, rank, nonce, marker, size, modified_ms, etag, storage_class, owner, blob, manifest, parts, details, noncurrent_ms"
-)
+HISTORY = "bucket, key, rank, nonce, marker, size, modified_ms, etag, storage_class, owner, blob, manifest, parts, details, noncurrent_ms"
 VERSION_OF_OBJECT = (
     "bucket, key, -seq AS rank, nonce, 0 AS marker, size, modified_ms, etag, storage_class, owner, blob, manifest, parts, details, "
     "NULL AS noncurrent_ms"
@@ -108,7 +106,23 @@ def version_of_object(row: Row) -> Version:
 
 def version(row: Row) -> Version:
     """From the columns `HISTORY` or `VERSION_OF_OBJECT`. A version is the latest while it has not become noncurrent."""
-    bucket, key, rank, nonce, marker, size, modified_ms, etag, storage_class, owner, blob, manifest, parts, packed, noncurrent_ms = row
+    (
+        bucket,
+        key,
+        rank,
+        nonce,
+        marker,
+        size,
+        modified_ms,
+        etag,
+        storage_class,
+        owner,
+        blob,
+        manifest,
+        parts,
+        packed,
+        noncurrent_ms,
+    ) = row
     return Version(
         bucket,
         key,

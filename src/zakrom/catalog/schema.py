@@ -90,6 +90,15 @@ def open_to_read(directory: str) -> sqlite3.Connection:
     return connection
 
 
+def open_to_checkpoint(directory: str) -> sqlite3.Connection:
+    """A second connection of the writer's, for another thread. It changes nothing but where pages lie."""
+    connection = sqlite3.connect(
+        os.path.join(directory, FILE_NAME), isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000, check_same_thread=False
+    )
+    _say(connection, _DURABLE)
+    return connection
+
+
 def migrate(connection: sqlite3.Connection, steps: list[Migration]) -> None:
     """Brings the file to the format of the last step. Each step is one transaction. Raises `FormatTooNew`."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -124,26 +133,37 @@ def statements(sql: str) -> list[str]:
     return found
 
 
+_DURABLE = (
+    "synchronous = FULL",  # each COMMIT and each checkpoint is synced: acknowledged means on disk
+    "fullfsync = ON",  # macOS: fsync alone leaves data in the drive's cache
+    "checkpoint_fullfsync = ON",
+    "wal_autocheckpoint = 0",  # the writer decides when
+    "journal_size_limit = -1",  # the WAL is never cut: its length is the room set aside for deletes on a full disk
+)
+
+_WRITER = (
+    f"page_size = {PAGE_BYTES}",
+    "auto_vacuum = NONE",  # pages freed by deletes stay in the file: on a full disk they are the room for what comes
+    "journal_mode = WAL",
+    *_DURABLE,
+    f"cache_size = -{WRITER_CACHE_KIB}",
+    "secure_delete = OFF",  # some builds zero what they free: twice the writes for an overwritten object
+    "temp_store = MEMORY",
+    "foreign_keys = OFF",
+)
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
     """What must be said before the first page is written, and at each opening."""
-    for pragma in (
-        f"page_size = {PAGE_BYTES}",
-        "auto_vacuum = NONE",  # pages freed by deletes stay in the file: on a full disk they are the room for what comes
-        "journal_mode = WAL",
-        "synchronous = FULL",  # each COMMIT is synced: acknowledged means on disk
-        "fullfsync = ON",  # macOS: fsync alone leaves data in the drive's cache
-        "checkpoint_fullfsync = ON",
-        f"cache_size = -{WRITER_CACHE_KIB}",
-        "wal_autocheckpoint = 0",  # the writer decides when
-        "journal_size_limit = -1",  # the WAL is never cut: its length is the room set aside for deletes on a full disk
-        "secure_delete = OFF",  # some builds zero what they free: twice the writes for an overwritten object
-        "temp_store = MEMORY",
-        "foreign_keys = OFF",
-    ):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
+    _say(connection, _WRITER)
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     if mode != "wal":
         raise errors.Unavailable("The catalog's file system does not support SQLite's write-ahead log.", journal_mode=mode)
+
+
+def _say(connection: sqlite3.Connection, pragmas: tuple[str, ...]) -> None:
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}").fetchall()
 
 
 def _sync_directory(directory: str) -> None:

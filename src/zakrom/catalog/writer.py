@@ -148,6 +148,7 @@ class Writer:
         while self._queue or self._forgetting:
             self._turn(self._patience())
         self._farewell()
+        self._committer.close()
 
     def _turn(self, timeout: float | None) -> None:
         """One look at all sockets, and one batch."""
@@ -161,7 +162,7 @@ class Writer:
                 self._read(key.data)
         if self._queue:
             self._commit(self._next_batch())
-            self._committer.tidy()
+        self._committer.tidy()
         self._expire()
 
     def _patience(self) -> float | None:

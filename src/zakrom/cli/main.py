@@ -28,6 +28,10 @@ class Place(NamedTuple):
 COMMANDS: dict[str, Place] = {
     "serve": Place("zakrom.cli.serve:serve", "Run the server."),
     "health": Place("zakrom.cli.health:health", "Ask a server whether it is ready."),
+    "admin": Place("zakrom.cli.admin:admin", "Manage a running server."),
+    "backup": Place("zakrom.cli.backup:backup", "Copy the store, while it runs."),
+    "check": Place("zakrom.cli.check:check", "Check the store: catalog against blobs, both ways."),
+    "scrub": Place("zakrom.cli.check:scrub", "Read and verify every stored byte now."),
     "completion": Place("zakrom.cli.completion:completion", "Print the completion script of a shell."),
 }
 

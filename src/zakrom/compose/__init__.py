@@ -120,7 +120,7 @@ def _children(context: Context, listener: socket.socket) -> list[Child]:
     def keep(place: Place) -> None:
         _begin(context, "keeper")
         listener.close()
-        from zakrom.compose import keeper  # noqa: PLC0415 - FastAPI is for this process only: 30 MiB and half a second
+        from zakrom.compose import keeper
 
         keeper.run(context, place)
 

@@ -57,7 +57,7 @@ def make_jobs(context: Context, store: Store) -> list[Job]:
     settings = context.settings
     log = logs.logger("jobs")
 
-    def on_full(full: bool) -> None:  # noqa: FBT001 - a callback's only argument
+    def on_full(full: bool) -> None:
         context.metrics.set_gauge("zakrom_full", full)
         free = store.blobs.room().free
         if full:

@@ -11,16 +11,14 @@ from collections.abc import Callable
 
 import msgspec
 
-from zakrom import errors
 from zakrom.catalog.changes import SetDamage, SetJob
-from zakrom.model.facts import BLOCK_BYTES, BlobFacts, Damage
+from zakrom.jobs.check import verify_blob
+from zakrom.model.facts import BlobFacts, Damage
 from zakrom.store import Store
 from zakrom.work.jobs import Outcome
 
 BATCH_BLOBS = 64
 """Blobs between two notes of the place: what is read twice after a crash."""
-
-READ_BYTES = 1024 * 1024
 
 IDLE_CHECK_SECONDS = 60.0
 """How late a scrub may begin that is due."""
@@ -51,8 +49,7 @@ class Scrub:
         bytes_per_second: int,
         on_damage: Callable[[Damage], None],
     ) -> None:
-        """``interval_ms``: from the start of one round to the next; None: only when asked. ``bytes_per_second``: 0 is no limit.
-        """
+        """``interval_ms``: from the start of one round to the next; None: only when asked. ``bytes_per_second``: 0 is no limit."""
         self._store = store
         self._clock_ms = clock_ms
         self._interval_ms = interval_ms
@@ -119,7 +116,7 @@ class Scrub:
     async def _verify(self, facts: BlobFacts) -> Damage | None:
         started = asyncio.get_running_loop().time()
         try:
-            damage = await self._store.in_thread(verify_blob, self._store, facts, self._clock_ms())
+            damage = await self._store.in_thread(verify_blob, self._store.blobs, facts, self._clock_ms())
         except FileNotFoundError:
             if facts.id not in await self._store.catalog.known_blobs([facts.id]):
                 return None  # reaped since
@@ -137,22 +134,3 @@ class Scrub:
             await self._store.catalog.apply(SetDamage(tuple(found), healed))
         for damage in found:
             self._on_damage(damage)
-
-
-def verify_blob(store: Store, facts: BlobFacts, now_ms: int) -> Damage | None:
-    """Reads a whole blob; the first damage found. Blocking. Raises FileNotFoundError."""
-    try:
-        reader = store.blobs.open(facts.id, facts.length)
-        try:
-            for offset in range(0, facts.length, READ_BYTES):
-                length = min(READ_BYTES, facts.length - offset)
-                first = offset // BLOCK_BYTES
-                reader.read(offset, length, facts.blocks[first * 4 : (first + READ_BYTES // BLOCK_BYTES) * 4], first)
-        finally:
-            reader.close()
-    except errors.DataCorrupt as error:
-        block = error.fields.get("block")
-        return Damage(
-            facts.id, block if isinstance(block, int) else None, now_ms, str(error.fields.get("reason") or "wrong checksum")
-        )
-    return None

@@ -25,7 +25,7 @@ class Versioning(IntEnum):
     SUSPENDED = 2
 
 
-class Fact(msgspec.Struct, frozen=True, array_like=True):
+class Fact(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Base of the values below."""
 
 

@@ -26,6 +26,9 @@ from zakrom.wire.target import parse_target
 SYSTEM_PREFIX = b"/-/"
 """Paths of the server itself; no bucket can be called ``-``."""
 
+_OUR_FAULT = frozenset({500, 503})
+"""Statuses an operator should read about. 501 and 507 are answers like any other."""
+
 SERVER_HEADER = ("Server", "Zakrom")
 
 
@@ -115,7 +118,7 @@ class Door:
 
     def _refuse(self, error: Error, request: Request, request_id: str, progress: _Progress) -> Response:
         status = status_of(error)
-        if status >= 500:
+        if status in _OUR_FAULT:
             self._report(error, request_id)
         fields = _headers_of(error)
         if request.method == "HEAD" or status == 304:

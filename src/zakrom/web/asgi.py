@@ -1,10 +1,10 @@
 """The same handler as an ASGI application: under uvicorn, or wherever somebody embeds it.
 
-What ASGI leaves to the application is done here: lengths, ``Connection: close`` and the bounded throwing away of a body that was
-not read, patience with stalled clients, and looking for a disconnect while an answer is sent (after one, a server's ``send`` neither
-raises nor waits). What ASGI cannot do, compared with `web.http1`: a `FileRange` is read and written, not sent by the kernel; a cut
-answer resets the connection only under `web.guard` (elsewhere the server closes it, so that an HTTP/1.0 client of a stream
-without a length may take it for whole); the server decides when a piece of an answer has left.
+What ASGI leaves to the application is done here: lengths, ``Connection: close`` and the bounded throwing away of a body that
+was not read, patience with stalled clients, and looking for a disconnect while an answer is sent (after one, ``send`` neither
+raises nor waits). What ASGI cannot do, compared with `web.http1`: a `FileRange` is read and written, not sent by the
+kernel; a cut answer resets the connection only under `web.guard` (elsewhere the server closes it, so that an HTTP/1.0 client
+of a stream without a length may take it for whole); the server decides when a piece of an answer has left.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from zakrom.web.answer import announced_length, has_no_body
 from zakrom.web.guard import ABORT_EXTENSION, serve_app, uvicorn_config
 from zakrom.web.limits import Limits, OnComplete, ProtocolErrorRenderer, Record, plain_protocol_error
 from zakrom.web.message import Disconnected, FileRange, Handler, Request, Response, Stream
+from zakrom.web.outlet import Cut, close_body
 from zakrom.web.tls import Tls
 
 FILE_PIECE_BYTES = 256 * 1024
@@ -40,19 +41,19 @@ Hook = Callable[[], Awaitable[None]]
 _log = logging.getLogger("zakrom.web")
 
 
-class Cut(Exception):
-    """The answer's body cannot be finished as its head has promised: the server must close the connection."""
-
-
 async def _nothing() -> None:
     """The hook of who has none."""
+
+
+def _forget(_record: Record) -> None:
+    """Who wants no record."""
 
 
 def asgi_app(
     handler: Handler,
     *,
     limits: Limits | None = None,
-    on_complete: OnComplete = lambda record: None,
+    on_complete: OnComplete = _forget,
     render_protocol_error: ProtocolErrorRenderer = plain_protocol_error,
     on_startup: Hook = _nothing,
     on_shutdown: Hook = _nothing,
@@ -92,7 +93,7 @@ async def _lifespan(receive: Receive, send: Send, on_startup: Hook, on_shutdown:
         kind = (await receive())["type"]
         try:
             await hook()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the server is told, and ends
             _log.exception("%s failed", kind)
             await send({"type": f"{kind}.failed", "message": str(error)})
             return
@@ -212,9 +213,9 @@ class _Exchange:
         except Disconnected:
             pass
         except Cut as cut:
-            _log.error("the answer to %s %r was cut: %s", request.method, request.path, cut)  # noqa: TRY400 - it is no bug
+            _log.error("the answer to %s %r was cut: %s", request.method, request.path, cut)
             await self._cut()
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it was, the client gets an answer
             _log.exception("a bug: no answer to %s %r", request.method, request.path)
             response, status = None, 0
             if self._started:
@@ -255,7 +256,7 @@ class _Exchange:
             return not self._gone.is_set()
         finally:
             if not isinstance(body, bytes):
-                await _close(body)
+                await close_body(body)
 
     async def _start(self, response: Response, *, close: bool) -> None:
         body = response.body
@@ -338,17 +339,6 @@ async def _pieces(body: Stream | FileRange) -> AsyncIterator[bytes | memoryview]
             raise Cut(f"the file ended after {sent} of {body.length} bytes")
         sent += len(piece)
         yield piece
-
-
-async def _close(body: Stream | FileRange) -> None:
-    """End a body's iterator, if it has one, and the body."""
-    try:
-        if isinstance(body, Stream):
-            aclose = getattr(body.pieces, "aclose", None)
-            if aclose is not None:
-                await aclose()
-    finally:
-        body.close()
 
 
 def _length(headers: list[tuple[bytes, bytes]]) -> int | None:

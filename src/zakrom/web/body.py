@@ -30,12 +30,12 @@ class ArrivingBody:
         "_buffered",
         "_decoder",
         "_failure",
+        "_mark",
         "_missing",
         "_pieces",
         "_source",
         "expects_continue",
         "length",
-        "mark",
         "received",
         "waited_seconds",
         "whole",
@@ -47,7 +47,7 @@ class ArrivingBody:
         self.received = 0  # bytes of the body, decoded
         self.whole = False  # its last byte has arrived
         self.waited_seconds = 0.0  # how long the handler has waited since the client last made progress ...
-        self.mark = 0  # ... which was when so many bytes had arrived
+        self._mark = 0  # ... which was when so many bytes had arrived
         self._source = source
         self._missing = framing.length or 0
         self._decoder = ChunkDecoder() if framing.length is None else None
@@ -110,6 +110,18 @@ class ArrivingBody:
         self._missing -= len(data)
         self.whole = not self._missing
         return rest
+
+    def waited(self, seconds: float, progress_bytes_min: int) -> None:
+        """The handler has waited so long. Patience begins anew once ``progress_bytes_min`` have come, not with every byte."""
+        self.waited_seconds += seconds
+        self.progressed(progress_bytes_min)
+
+    def progressed(self, bytes_min: int) -> bool:
+        """Whether so much has come since the last progress; if so, a new window begins."""
+        if self.received - self._mark < bytes_min:
+            return False
+        self._mark, self.waited_seconds = self.received, 0.0
+        return True
 
     def fail(self, failure: Exception) -> None:
         """``read`` raises this once it has given what has arrived; the first failure stays."""

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import types
+from asyncio import _enter_task, _leave_task  # documented for makers of tasks: docs.python.org/3/library/asyncio-extending.html
 from collections.abc import Coroutine, Generator
 from contextvars import copy_context
-from typing import Any
-
-# Documented for implementers of tasks: docs.python.org/3/library/asyncio-extending.html
-from asyncio import _enter_task, _leave_task  # type: ignore[attr-defined]  # isort: skip
+from typing import Any, cast
 
 
 class FirstStep:
@@ -74,20 +72,21 @@ def start(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None])
     """
     context = copy_context()
     stand_in = FirstStep()
-    _enter_task(loop, stand_in)
+    current = cast("asyncio.Task[None]", stand_in)
+    _enter_task(loop, current)
     try:
         awaited = context.run(coroutine.send, None)
     except StopIteration:
         return None
     finally:
-        _leave_task(loop, stand_in)
+        _leave_task(loop, current)
     task = loop.create_task(_rest(coroutine, awaited), context=context)
     stand_in.become(task)
     return task
 
 
 @types.coroutine
-def _rest(coroutine: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, None, None]:
+def _rest(coroutine: Coroutine[Any, Any, None], awaited: object) -> Generator[object, None, None]:
     """The remainder of a coroutine that has already yielded ``awaited``."""
     try:
         while True:

@@ -1,7 +1,7 @@
-"""uvicorn, with the limits that it lacks.
+"""The limits that uvicorn lacks.
 
-uvicorn leaves the size of a head, of chunk extensions and of trailers to nobody, and waits for a head for ever (it was fed 300 MiB
-of header before it noticed anything). This protocol counts what it is fed, keeps a clock, and applies our own rules of framing
+It bounds neither the size of a head, of chunk extensions or of trailers, and waits for a head for ever (it was fed 300 MiB of
+header before it noticed anything). This protocol counts what it is fed, keeps a clock, and applies our own rules of framing
 (`web.head.framing_of`). It overrides the callbacks of the event loop and of httptools, and `send_400_response`; nothing else.
 """
 
@@ -14,10 +14,10 @@ from socket import socket
 from typing import Any, ClassVar, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from zakrom.web.answer import http_date, render_head
-from zakrom.web.head import NO_BODY, Framing, bad_request, framing_of, head_too_large, uri_too_long
+from zakrom.web.head import NO_BODY, bad_request, framing_of, head_too_large, uri_too_long
 from zakrom.web.limits import (
     CHUNK_LINE_BYTES_MAX,
     HEAD_BYTES_MAX,
@@ -45,7 +45,7 @@ class GuardedProtocol(HttpToolsProtocol):
     limits: ClassVar[Limits]
     render: ClassVar[ProtocolErrorRenderer]
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's, handed on
         super().__init__(*args, **kwargs)
         self._in_head = False
         self._fed = 0  # bytes of the current head, or since the body's last data
@@ -78,9 +78,9 @@ class GuardedProtocol(HttpToolsProtocol):
         elif not self._in_head and self._fed > _SILENT_BYTES_MAX and self._body_under_way():
             self._refuse(bad_request("The chunked body is malformed."))
 
-    def eof_received(self) -> Any:
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio's contract; uvicorn narrows it to None
         """A client that has sent its whole request may still wait for the answer."""
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = self.cycle
         if self.scheme == "https" or cycle is None or cycle.response_complete or cycle.more_body:
             return False
         cycle.keep_alive = False
@@ -107,17 +107,14 @@ class GuardedProtocol(HttpToolsProtocol):
                 raise uri_too_long()
             if len(self.headers) > HEADERS_MAX:
                 raise head_too_large()
-            self._check(framing_of(Request("", b"", b"", self.headers, NO_BODY, "", False), version))
+            if not self.url.startswith((b"/", b"http://", b"https://", b"*")):
+                raise bad_request("The request target is malformed.")
+            framing_of(Request("", b"", b"", self.headers, NO_BODY, "", False), version)
         except ProtocolError as error:
             self._error = error
             raise
         self.server_state.default_headers = [(b"date", http_date().encode("ascii"))]
         super().on_headers_complete()
-
-    def _check(self, framing: Framing) -> None:
-        if self.url.startswith((b"/", b"http://", b"https://", b"*")):
-            return
-        raise bad_request(f"The request target is malformed ({framing.length} bytes of body).")
 
     def on_body(self, body: bytes) -> None:
         """Data of a body."""
@@ -134,20 +131,22 @@ class GuardedProtocol(HttpToolsProtocol):
         """Answer, stop listening, and close when the client has had time to read."""
         self._refused = True
         self._stop_clock()
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete:
             # The application is at work on a body that broke: it learns that the client is gone.
             self.transport.abort()
             return
         body = type(self).render(error.status, error.code, error.message)
-        head = render_head("", Response(error.status, [("Content-Type", "application/xml")]), len(body), keep=False, http11=True)
+        response = Response(error.status, [("Content-Type", "application/xml")], body)
+        head = render_head("", response, len(body), keep=False, http11=True)
         self.transport.write(head + body)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._clock = self.loop.call_later(self.limits.linger_idle_seconds, self.transport.close)
 
     def _body_under_way(self) -> bool:
-        return self.cycle is not None and self.cycle.more_body
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and cycle.more_body
 
     def _set_clock(self) -> None:
         if self._clock is None:
@@ -179,7 +178,7 @@ def uvicorn_config(
     lifespan: bool = False,
     render_protocol_error: ProtocolErrorRenderer = plain_protocol_error,
 ) -> uvicorn.Config:
-    """uvicorn as an S3 door or an admin API wants it: no proxy headers believed, no server header, no log of its own."""
+    """What an S3 door or an admin API wants of uvicorn: no proxy headers believed, no server header, no log of its own."""
     return uvicorn.Config(
         app,
         loop="none",
@@ -202,7 +201,7 @@ def uvicorn_config(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which leaves signals to us and does not look ten times a second whether it should stop."""
+    """A server which leaves signals to us and does not look ten times a second whether it should stop."""
 
     def __init__(self, config: uvicorn.Config, stop: asyncio.Event) -> None:
         super().__init__(config)

@@ -89,7 +89,7 @@ class HeadReader:
             raise bad_request("The request line is malformed.")
         if len(headers) > HEADERS_MAX:
             raise head_too_large()
-        path, mark, query = words[1].partition(b"?")
+        path, _, query = words[1].partition(b"?")
         if not path.startswith(b"/"):
             path = _other_target(words[0], path, headers)
         request = Request(words[0].decode("ascii"), path, query, headers, NO_BODY, peer, secure)
@@ -213,5 +213,5 @@ def uri_too_long() -> ProtocolError:
 
 
 def _plain(text: str) -> str:
-    """llhttp's reason, safe in XML."""
+    """The reason that llhttp gives, safe in XML."""
     return "".join(letter for letter in text if letter.isalnum() or letter in " -_.,/")[:120]

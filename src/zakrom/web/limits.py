@@ -25,7 +25,7 @@ PIPELINE_BYTES_MAX = 64 * 1024
 """What a client may send ahead of the answer it waits for, before we stop reading from it."""
 
 BODY_BUFFER_BYTES = 256 * 1024
-"""Body received and not yet read by the handler: beyond it reading pauses. One read of the event loop (256 KB) may come on top."""
+"""Body received and not yet read by the handler: beyond it reading pauses. One read (256 KB in uvloop) may come on top."""
 
 CHUNK_LINE_BYTES_MAX = 4 * 1024
 """A chunk's size and extensions. Nobody uses extensions; llhttp and Go have met attacks with endless ones."""
@@ -41,9 +41,11 @@ CHUNK_OVERHEAD_BYTES_MAX = 64 * 1024
 class Limits:
     """What one client may cost. The defaults suit the open Internet; seconds of zero or less are refused."""
 
-    head_seconds: float = 20.0  # a head, from its first byte (or the connection's start) to its end; nginx 60, Apache 20
+    head_seconds: float = 20.0  # a head, from its first byte (or the connection's start) to its end; Apache 20
     idle_seconds: float = 75.0  # between requests of one connection; above the 60 s of usual load balancers, which close first
-    body_stall_seconds: float = 30.0  # a window in which an uploader must send `progress_bytes_min`; AWS gives up after about 20
+    body_stall_seconds: float = (
+        30.0  # a window in which an uploader must send `progress_bytes_min`; AWS gives up after about 20
+    )
     send_stall_seconds: float = 60.0  # a window in which a reader must take `progress_bytes_min`; nginx 60
     progress_bytes_min: int = 4096  # one packet or three a window: who is slower holds a slot and gives nothing
     linger_seconds: float = 30.0  # after an answer given before the body was read: how long the rest is thrown away; nginx 30
@@ -57,6 +59,13 @@ class Limits:
         for name in self.__slots__:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive")
+
+    @property
+    def shortest_seconds(self) -> float:
+        """The shortest patience: what decides how often deadlines are looked at."""
+        return min(
+            self.head_seconds, self.idle_seconds, self.body_stall_seconds, self.send_stall_seconds, self.linger_idle_seconds
+        )
 
 
 class Record(NamedTuple):
@@ -85,11 +94,11 @@ ProtocolErrorRenderer = Callable[[int, str, str], bytes]
 """(status, code, message) to the XML of an error that the server itself answers."""
 
 
-def plain_protocol_error(status: int, code: str, message: str) -> bytes:
+def plain_protocol_error(_status: int, code: str, message: str) -> bytes:
     """The smallest XML that S3 clients read as an error. ``code`` and ``message`` are our own words: nothing to escape."""
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
-    ).encode("ascii")
+    return (f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>').encode(
+        "ascii"
+    )
 
 
 class ProtocolError(Exception):

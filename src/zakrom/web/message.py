@@ -27,7 +27,7 @@ class Body(Protocol):
 class Request:
     """One HTTP request. Names of headers are lower-case bytes; values, path and query are the exact bytes received."""
 
-    __slots__ = ("body", "headers", "method", "path", "peer", "query", "secure", "_index")
+    __slots__ = ("_index", "body", "headers", "method", "path", "peer", "query", "secure")
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Request:
 
 
 class FileRange:
-    """A body sent by the kernel: ``length`` bytes of an open file from ``offset``. `close` is called when all is sent or cut."""
+    """A body sent by the kernel: ``length`` bytes of an open file from ``offset``. `close` is called when it is sent or cut."""
 
     __slots__ = ("close", "fd", "length", "offset")
 
@@ -94,8 +94,8 @@ class Stream:
 class Response:
     """An answer. For HEAD, 204 and 304 the adapter sends no body, whatever ``body`` is.
 
-    ``content_length``: what the header says for a HEAD, where the body is not at hand. ``note``: whatever the door wants to hear again
-    when the answer has been sent (the adapters hand it to ``on_complete``).
+    ``content_length``: what the header says for a HEAD, where the body is not at hand. ``note``: whatever the door wants to
+    hear again when the answer has been sent (the adapters hand it to ``on_complete``).
     """
 
     __slots__ = ("body", "content_length", "headers", "note", "status")

@@ -7,7 +7,6 @@ be used (a half-written renewal), the old one goes on serving and the log says s
 from __future__ import annotations
 
 import logging
-import os
 import ssl
 import time
 from dataclasses import dataclass
@@ -42,7 +41,7 @@ def _load(tls: Tls) -> ssl.SSLContext:
 
 def _stamp(tls: Tls) -> tuple[int, ...]:
     """What changes when one of the files is replaced or rewritten."""
-    facts = (os.stat(tls.certificate), os.stat(tls.key))
+    facts = (tls.certificate.stat(), tls.key.stat())
     return tuple(number for fact in facts for number in (fact.st_mtime_ns, fact.st_ino, fact.st_size))
 
 

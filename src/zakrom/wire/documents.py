@@ -72,12 +72,12 @@ def parse_delete(body: bytes) -> Delete:
 
 
 def _doomed(node: Node) -> Doomed:
+    if len(node.children) == 1 and (only := node.children[0]).name == "Key" and only.text and not only.children:
+        return Doomed(only.text.encode(), None, None, None, None)  # nearly always; half the time of what follows
     found = _texts(node, _DELETE_OBJECT)
     key = found.get("Key")
     if not key:
         raise errors.MalformedXML
-    if len(found) == 1:
-        return Doomed(key.encode(), None, None, None, None)
     etag, modified, size = found.get("ETag"), found.get("LastModifiedTime"), found.get("Size")
     return Doomed(
         key.encode(),

@@ -39,9 +39,10 @@ def check_bucket_tags(tags: Sequence[tuple[str, str]]) -> Tags:
 
 
 def parse_header(value: str) -> Tags:
-    """The object tags in an ``x-amz-tagging`` header (``k1=v1&k2=v2``, URL-encoded; the text is the header's bytes as latin-1).
+    """The object tags in an ``x-amz-tagging`` header, in the order of their keys, as AWS shows them.
 
-    In the order of their keys, as AWS shows them. Raises `InvalidArgument` for a form that is none, and for a key given twice; `InvalidTag` as `check_object_tags`.
+    ``k1=v1&k2=v2``, URL-encoded; the text is the header's bytes as latin-1. Raises `InvalidArgument` for a form that is none,
+    and for a key given twice; `InvalidTag` as `check_object_tags`.
     """
     pairs = []
     for piece in value.split("&") if value else ():

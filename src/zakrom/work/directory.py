@@ -15,6 +15,7 @@ import fcntl
 import os
 import secrets
 import string
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,13 +71,29 @@ def open_directory(path: Path) -> Opened:
     return Opened(path, lock)
 
 
+def close_directory(opened: Opened) -> None:
+    """Leaves the directory to others."""
+    os.close(opened.lock)
+
+
 def socket_path(opened: Opened) -> str:
-    """Where the writer listens: inside the directory if the path is short enough for a socket's address."""
+    """Where the writer listens: inside the directory if the path is short enough for a socket's address.
+
+    Elsewhere otherwise, under a name that is left in the directory for `running_socket`.
+    """
     path = str(opened.path.absolute() / "run" / "writer.sock")
     if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
-        # The name is of no meaning to anybody but this server's own processes.
-        path = f"/tmp/zakrom-{os.getuid()}-{secrets.token_hex(8)}.sock"  # noqa: S108 - 0600, random, and unlinked at the end
+        path = f"{tempfile.gettempdir()}/zakrom-{os.getuid()}-{secrets.token_hex(8)}.sock"
+    (opened.path / "run" / "socket").write_text(path)
     return path
+
+
+def running_socket(path: Path) -> str:
+    """Where the writer of the server that has the directory listens. Raises `ServiceUnavailable`."""
+    try:
+        return (path / "run" / "socket").read_text()
+    except FileNotFoundError:
+        raise errors.ServiceUnavailable("The server is only just starting.", hint="try again in a second") from None
 
 
 def root_key(opened: Opened) -> tuple[RootKey, bool]:

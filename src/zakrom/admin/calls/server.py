@@ -63,7 +63,7 @@ async def get_info(desk: TheDesk) -> values.Info:
         damages=len(await catalog.damages()),
         generations_open=generations.count(False),
         generations_closed=generations.count(True),
-        jobs=tuple(_shown_job(job) for job in desk.jobs.values()),
+        jobs=tuple(_shown_jobs(desk)),
     )
 
 
@@ -73,13 +73,13 @@ async def get_info(desk: TheDesk) -> values.Info:
 @router.get("/jobs", dependencies=may(Action.LIST_JOBS))
 async def list_jobs(desk: TheDesk) -> list[values.Job]:
     """The background jobs and what they say of themselves."""
-    return [_shown_job(job) for job in desk.jobs.values()]
+    return _shown_jobs(desk)
 
 
 @router.get("/jobs/{name}", dependencies=may(Action.LIST_JOBS))
 async def get_job(name: str, desk: TheDesk) -> values.Job:
     """One job."""
-    return _shown_job(_job(desk, name))
+    return _shown_job(desk, _job(desk, name))
 
 
 @router.post("/jobs/{name}/start", status_code=202, dependencies=may(Action.START_JOB))
@@ -89,7 +89,7 @@ async def start_job(name: str, desk: TheDesk) -> values.Job:
     if not isinstance(job, Askable):
         raise errors.InvalidRequest("This job begins by itself when it is needed.", job=name)
     job.ask()
-    return _shown_job(job)
+    return _shown_job(desk, _job(desk, name))
 
 
 def _job(desk: Desk, name: str) -> Chore:
@@ -98,8 +98,13 @@ def _job(desk: Desk, name: str) -> Chore:
     return desk.jobs[name]
 
 
-def _shown_job(job: Chore) -> values.Job:
-    said = {name: value if isinstance(value, str | int | float | None) else str(value) for name, value in job.status().items()}
+def _shown_jobs(desk: Desk) -> list[values.Job]:
+    return [_shown_job(desk, job) for job in desk.jobs.values()]
+
+
+def _shown_job(desk: Desk, job: Chore) -> values.Job:
+    known = desk.job_status().get(job.name, {})
+    said = {name: value if isinstance(value, str | int | float | None) else str(value) for name, value in known.items()}
     return values.Job(name=job.name, startable=isinstance(job, Askable), facts=said)
 
 

@@ -75,7 +75,8 @@ def unravel(ledger: Ledger, change: Unravel) -> int:
 def _unravel_one(ledger: Ledger, now_ms: int, names_max: int) -> int | None:
     """The oldest retired manifest gives up so many names: how many it did, None if there is no such manifest."""
     row = ledger.row(
-        "SELECT id, retired_ms, unravelled, slices FROM manifest WHERE retired_ms <= ? ORDER BY retired_ms, id LIMIT 1", (now_ms,)
+        "SELECT id, retired_ms, unravelled, slices FROM manifest WHERE retired_ms <= ? ORDER BY retired_ms, id LIMIT 1",
+        (now_ms,),
     )
     if row is None:
         return None
@@ -93,7 +94,9 @@ def _unravel_one(ledger: Ledger, now_ms: int, names_max: int) -> int | None:
 
 def _unravel_buckets(ledger: Ledger, now_ms: int, limit: int) -> None:
     """Open uploads of deleted buckets give up their parts; a bucket without any is forgotten."""
-    due = ledger.rows("SELECT bucket, retired_ms FROM retired_bucket WHERE retired_ms <= ? ORDER BY bucket LIMIT ?", (now_ms, limit))
+    due = ledger.rows(
+        "SELECT bucket, retired_ms FROM retired_bucket WHERE retired_ms <= ? ORDER BY bucket LIMIT ?", (now_ms, limit)
+    )
     for bucket, retired_ms in due:
         open_ones = ledger.rows("SELECT key, id, serial FROM upload WHERE bucket = ? LIMIT ?", (bucket, limit))
         for key, id, serial in open_ones:
@@ -153,5 +156,3 @@ def set_full(ledger: Ledger, change: SetFull) -> bool:
     if not change.full:
         ledger.freed(ledger.store)
     return True
-
-

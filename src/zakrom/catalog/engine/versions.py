@@ -258,7 +258,8 @@ def _retreat(ledger: Ledger, account: Account, key: bytes, scene: Scene, now_ms:
         ledger.execute(_OBJECT_TO_HISTORY, (now_ms, *where))
     elif scene.marker is not None and (scene.null is None or scene.marker.seq != scene.null.seq):
         ledger.execute(
-            "UPDATE history SET noncurrent_ms = ? WHERE bucket = ? AND key = ? AND rank = ?", (now_ms, *where, -scene.marker.seq)
+            "UPDATE history SET noncurrent_ms = ? WHERE bucket = ? AND key = ? AND rank = ?",
+            (now_ms, *where, -scene.marker.seq),
         )
     if scene.null is not None and scene.null is not scene.current:
         ledger.execute("DELETE FROM history WHERE bucket = ? AND key = ? AND rank = ?", (*where, -scene.null.seq))

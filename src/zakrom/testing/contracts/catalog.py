@@ -187,9 +187,7 @@ def complete(upload: Upload, parts: list[Part], revision: int, **facts: Any) -> 
         "manifest": Manifest(slices, tuple(ManifestPart(part.number, part.size) for part in parts)),
         "details": Details(),
     }
-    return CompleteUpload(
-        bucket=upload.bucket, key=upload.key, upload=upload.id, revision=revision, **(fields | facts)
-    )
+    return CompleteUpload(bucket=upload.bucket, key=upload.key, upload=upload.id, revision=revision, **(fields | facts))
 
 
 def abort(upload: Upload) -> AbortUpload:
@@ -401,9 +399,15 @@ class CatalogContract:
         """Every fact comes back, from another process too; an inline blob comes with its bytes."""
         bucket = await new_bucket(catalog)
         details = Details(
-            {"content-type": "text/plain", "x": "\xe9"}, {"colour": "green"}, (("a", "b"),), Checksum("CRC32", "AAAAAA=="), {"l": "1"}
+            {"content-type": "text/plain", "x": "\xe9"},
+            {"colour": "green"},
+            (("a", "b"),),
+            Checksum("CRC32", "AAAAAA=="),
+            {"l": "1"},
         )
-        change = put(bucket, b"k/\xc3\xa9", inline(b"hello"), etag="e" * 32, storage_class="STANDARD_IA", details=details, parts=3)
+        change = put(
+            bucket, b"k/\xc3\xa9", inline(b"hello"), etag="e" * 32, storage_class="STANDARD_IA", details=details, parts=3
+        )
         written = await catalog.apply(change)
 
         assert written == Written(written.seq, 0, change.now_ms)
@@ -445,7 +449,21 @@ class CatalogContract:
 
     async def test_keys_are_bytes(self, catalog: Catalog) -> None:
         """No key is anything but itself, and their order is that of their bytes."""
-        keys = [b"a", b"a/b", b"a//b", b"/a", b"a%2Fb", b".", b"..", b"A", b"a\x00", b"\x01", "é".encode(), "e\u0301".encode(), b"a" * 1024]
+        keys = [
+            b"a",
+            b"a/b",
+            b"a//b",
+            b"/a",
+            b"a%2Fb",
+            b".",
+            b"..",
+            b"A",
+            b"a\x00",
+            b"\x01",
+            "é".encode(),
+            "e\u0301".encode(),
+            b"a" * 1024,
+        ]
         bucket = await new_bucket(catalog)
         for key in keys:
             await catalog.apply(put(bucket, key, inline(key)))
@@ -589,7 +607,10 @@ class CatalogContract:
 
         marked = await catalog.apply(delete(bucket, b"k"))  # a null marker replaces the null version
         assert marked == Deleted(existed=True, marker=True, version_id="null")
-        assert [(one.version_id, one.marker) for one in await history(catalog, bucket)] == [("null", True), (kept.version_id, False)]
+        assert [(one.version_id, one.marker) for one in await history(catalog, bucket)] == [
+            ("null", True),
+            (kept.version_id, False),
+        ]
         assert await catalog.usage(bucket.id) == Usage(versions=1, markers=1, bytes=4)
 
         marked = await catalog.apply(delete(bucket, b"k"))  # and a null marker the null marker
@@ -672,7 +693,9 @@ class CatalogContract:
             await attempt(present)
             await attempt(Condition(if_match="*"))
             await attempt(Condition(if_none_match="b" * 32))
-            await refused(errors.PreconditionFailed, catalog.apply(delete(bucket, b"k", condition=Condition(if_match="b" * 32))))
+            await refused(
+                errors.PreconditionFailed, catalog.apply(delete(bucket, b"k", condition=Condition(if_match="b" * 32)))
+            )
             await catalog.apply(delete(bucket, b"k", condition=present))
             await refused(errors.NoSuchKey, catalog.apply(delete(bucket, b"k", condition=present)))
 
@@ -972,7 +995,12 @@ class CatalogContract:
         details = Details({"content-type": "a/b"}, {"m": "1"}, (("t", "1"),))
         made = await catalog.apply(
             new_upload(
-                bucket, b"k", details=details, storage_class="GLACIER_IR", checksum_algorithm="SHA256", checksum_full_object=False
+                bucket,
+                b"k",
+                details=details,
+                storage_class="GLACIER_IR",
+                checksum_algorithm="SHA256",
+                checksum_full_object=False,
             )
         )
         assert await catalog.upload(bucket.id, b"k", made.id) == made

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -38,6 +39,11 @@ RECORD: Final = struct.Struct("<QIIQqqQQ")
 
 COMPILE_SECONDS_MAX: Final = 60
 
+LOSSES: Final = (Loss.ALL, Loss.NONE, Loss.LATEST, Loss.ANY, Loss.ANY)
+"""How often each is chosen: `Loss.ANY` has the most to say."""
+
+SEEDED: Final = (Loss.LATEST, Loss.ANY)
+
 
 class RecorderUnavailable(Exception):
     """This machine cannot record; the message says what is missing."""
@@ -46,7 +52,7 @@ class RecorderUnavailable(Exception):
 class Recorder:
     """Records what programs do below a directory, from its making to `finish`.
 
-    ``directory`` exists; what is in it counts as durable. ``scratch`` is a directory outside of it. Raises `RecorderUnavailable`.
+    ``directory`` exists; what is in it counts as durable. ``scratch`` is a directory outside. Raises `RecorderUnavailable`.
     """
 
     def __init__(self, directory: Path, scratch: Path) -> None:
@@ -95,7 +101,7 @@ class Recording:
         return [record.data.decode() for record in self.records if record.kind is Kind.MARK]
 
     def verify(self) -> None:
-        """The log accounts for every byte and name that the directory has now. Raises AssertionError with the paths that differ."""
+        """The log accounts for every byte and name that the directory has. Raises AssertionError with the paths that differ."""
         replay = self._replay()
         for record in self.records:
             replay.apply(record)
@@ -107,8 +113,8 @@ class Recording:
         """Up to ``limit`` disks that a power cut may have left, in the order of the cuts.
 
         Half of them at most are cuts right after a mark with all losses, where a missing sync shows; the others come anywhere,
-        with any loss, as the seed chooses. Each is a directory in ``scratch`` (by default where temporary files go), which the caller
-        may change, and which is removed when the next is asked for.
+        with any loss, as the seed chooses. Each is a directory in ``scratch`` (by default where temporary files go), which the
+        caller may change, and which is removed when the next is asked for.
         """
         above = Path(tempfile.mkdtemp(dir=scratch, prefix="power-cut-"))
         try:
@@ -133,15 +139,24 @@ class Recording:
         """(before which record, loss, seed), in the order of the records."""
         random = Random(seed)  # noqa: S311 - a seed must give the same again
         marked = [(index + 1, Loss.ALL, 0) for index, record in enumerate(self.records) if record.kind is Kind.MARK]
-        anywhere = [
-            (index, loss, random.getrandbits(32) if loss in (Loss.ANY, Loss.LATEST) else 0)
-            for index in range(len(self.records) + 1)
-            for loss in (Loss.ALL, Loss.NONE, Loss.LATEST, Loss.ANY, Loss.ANY)
-        ]
         random.shuffle(marked)
-        random.shuffle(anywhere)
-        chosen = dict.fromkeys([*marked[: limit // 2], *anywhere])  # each cut once
+        chosen = dict.fromkeys([*marked[: limit // 2], *self._anywhere(random)])  # each cut once
         return sorted(list(chosen)[:limit], key=lambda cut: cut[0])
+
+    def _anywhere(self, random: Random) -> list[tuple[int, Loss, int]]:
+        """All cuts, one from each stretch between two marks in turn: a start with many writes is no more than one stretch."""
+        ranked: list[tuple[int, float, tuple[int, Loss, int]]] = []
+        for stretch in self._stretches():
+            cuts = [(index, loss) for loss in LOSSES for index in stretch]
+            random.shuffle(cuts)
+            for rank, (index, loss) in enumerate(cuts):
+                ranked.append((rank, random.random(), (index, loss, random.getrandbits(32) if loss in SEEDED else 0)))
+        return [cut for _, _, cut in sorted(ranked, key=lambda entry: entry[:2])]
+
+    def _stretches(self) -> list[range]:
+        """The records between marks, as ranges of the log."""
+        edges = [index + 1 for index, record in enumerate(self.records) if record.kind is Kind.MARK]
+        return [range(start, end) for start, end in pairwise([0, *edges, len(self.records) + 1])]
 
 
 def record(

@@ -1,7 +1,7 @@
 """From a log of system calls to the disks that a power cut may leave.
 
-The log is replayed up to the cut on the nodes of `zakrom.testing.platter`, which know what a sync has settled; then each change that
-is not settled has arrived or not, by one of four rules (`Loss`).
+The log is replayed up to the cut on the nodes of `zakrom.testing.platter`, which know what a sync has settled; then each
+change that is not settled has arrived or not, by one of four rules (`Loss`).
 """
 
 from __future__ import annotations

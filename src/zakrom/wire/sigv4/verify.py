@@ -248,4 +248,6 @@ def _verify_v2(claim: PresignedV2, secret: str, parts: RequestParts, headers: di
             aws_access_key_id=claim.access_key, string_to_sign=text, signature_provided=claim.signature
         )
     payload = _payload(headers.get(_CONTENT_SHA256, b"").decode("latin-1") or UNSIGNED_PAYLOAD)
+    if payload in (STREAMING_SIGNED, STREAMING_SIGNED_TRAILER):  # there is no key to check chunks with
+        raise errors.InvalidRequest("The value of x-amz-content-sha256 header is invalid.")
     return Verified(claim.access_key, payload, claim.signature, b"", "", "")
