@@ -8,32 +8,42 @@ so that it cannot be overtaken for ever; and the room, which tests share and an 
 from __future__ import annotations
 
 import fcntl
-import os
 import tempfile
-import zlib
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import pytest
 
+LOCKS = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
-def _lock_file(config: pytest.Config, name: str) -> IO[bytes]:
-    """A file that all test processes of one user in one checkout share; it stays, empty, in the temporary directory."""
-    checkout = zlib.crc32(str(config.rootpath).encode())
-    return Path(tempfile.gettempdir(), f"zakrom-tests-{os.getuid()}-{checkout:08x}.{name}").open("ab")
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401 - a type of pytest-xdist
+    """Tells each process of this run, before it starts, where the locks are."""
+    stash = node.config.stash
+    if LOCKS not in stash:
+        stash[LOCKS] = tempfile.TemporaryDirectory(prefix="zakrom-tests-")
+    node.workerinput["locks"] = stash[LOCKS].name
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Removes the locks with the run."""
+    if LOCKS in config.stash:
+        config.stash[LOCKS].cleanup()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Waits for its turn before the test's own time limit begins to count."""
-    if not hasattr(item.config, "workerinput"):
+    locks = getattr(item.config, "workerinput", {}).get("locks")
+    if locks is None:
         return (yield)  # there is one process: every test is alone
     alone = item.get_closest_marker("alone") is not None
     with ExitStack() as held:
-        turnstile = held.enter_context(_lock_file(item.config, "turnstile"))
-        room = held.enter_context(_lock_file(item.config, "room"))
+        turnstile = held.enter_context(Path(locks, "turnstile").open("ab"))
+        room = held.enter_context(Path(locks, "room").open("ab"))
         fcntl.flock(turnstile, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         if not alone:

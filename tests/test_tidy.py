@@ -78,10 +78,10 @@ def test_the_environment_is_read_in_cli_only() -> None:
 
 
 def test_nothing_is_removed_but_by_those_who_may() -> None:
-    """Invariant 7: bytes go through `blobs` alone; `jobs` tell it to. Doors and `store` unlink nothing."""
+    """Invariant 7: bytes go through `blobs` alone. Doors and `store` unlink nothing; chores tell `blobs` to."""
     removing = re.compile(r"os\.(unlink|remove|removedirs|rmdir|rename)|shutil\.(rmtree|move)")
 
-    assert uses(removing, ROOMS & {"s3", "admin", "identity", "store", "web", "observe", "jobs", "settings"}) == []
+    assert uses(removing, ROOMS & {"s3", "admin", "identity", "store", "web", "observe", "settings"}) == []
 
 
 def test_only_store_and_chores_know_both_facts_and_bytes() -> None:
@@ -114,6 +114,7 @@ def test_functions_are_short() -> None:
     long = [
         f"{where(path, node)}: {node.name} has {count} lines of code"
         for path in MODULES
+        if "contracts" not in path.parts  # suites: tests that are shipped
         for node in ast.walk(tree(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         if (count := code_lines(path, node)) > FUNCTION_LINES_MAX

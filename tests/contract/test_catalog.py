@@ -11,6 +11,7 @@ from zakrom.catalog.audit import audit
 from zakrom.model.facts import Bucket
 from zakrom.testing.catalog_site import SqliteSite
 from zakrom.testing.contracts.catalog import CatalogContract
+from zakrom.testing.contracts.catalog_model import check_against_model
 
 
 class TestSqliteCatalog(CatalogContract):
@@ -25,6 +26,10 @@ class TestSqliteCatalog(CatalogContract):
             assert site.stop() == 0
         site.close()
         assert list(audit(site.directory)) == []
+
+    def test_it_does_what_a_model_of_dicts_does(self, site: SqliteSite) -> None:
+        """Whatever is done in whatever order."""
+        check_against_model(site.open)
 
     async def check_backup(self, directory: Path, bucket: Bucket) -> None:
         """The copy is a catalog of its own, readable by its owner only."""

@@ -12,7 +12,6 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from zakrom.admin import page
-from zakrom.admin.actions import Action
 from zakrom.admin.calls import keys, server, space, usage, users
 from zakrom.admin.desk import Chore, Desk, JobStatus, ServerInfo
 from zakrom.admin.dress import dressed, from_status, from_validation
@@ -76,8 +75,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _on_status)
 
     @app.get("/docs", include_in_schema=False)
-    async def documentation(request: Request) -> HTMLResponse:
-        request.state.action = Action.GET_DOCUMENTATION
+    async def documentation() -> HTMLResponse:
         return HTMLResponse(page.render(app.openapi()))
 
     return app

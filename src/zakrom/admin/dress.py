@@ -63,4 +63,6 @@ def from_status(status: int, path: str) -> Error:
         return errors.MethodNotAllowed("This call does not exist with this method.", path=path)
     if status == 404:
         return errors.NotFound("There is no such call.", path=path, hint="all calls are in /openapi.json")
+    if status == 400:
+        return errors.InvalidArgument("body: the body is not JSON in UTF-8", argument_name="body")
     return errors.BadRequest(path=path, status=status)

@@ -38,7 +38,11 @@ BODY_SECONDS_MAX = 10.0
 """How long a body may take to arrive: a few packets, over the worst of links."""
 
 HEALTH_PATH = "/api/v1/health"
-PUBLIC = frozenset({HEALTH_PATH, "/openapi.json", "/docs"})
+PUBLIC = {
+    HEALTH_PATH: Action.GET_HEALTH,
+    "/openapi.json": Action.GET_DOCUMENTATION,
+    "/docs": Action.GET_DOCUMENTATION,
+}
 """What is answered without a signature: none of it tells of anybody's data. All else asks for one, also what does not exist."""
 
 _CLOSE = (b"connection", b"close")
@@ -140,7 +144,7 @@ class _Visit:
         self.scope = scope
         self.request_id = request_id
         self.state: dict[str, Any] = scope.setdefault("state", {})  # what the calls see as `request.state`
-        self.state |= {"action": Action.UNKNOWN, "caller": ANONYMOUS, "code": None}
+        self.state |= {"action": PUBLIC.get(scope["path"], Action.UNKNOWN), "caller": ANONYMOUS, "code": None}
         self.body = b""
         self._receive = receive
         self._send = send

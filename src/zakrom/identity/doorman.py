@@ -9,7 +9,7 @@ from zakrom.catalog.interface import Catalog
 from zakrom.model.caller import ANONYMOUS, Caller
 from zakrom.web.message import Request
 from zakrom.wire import sigv4
-from zakrom.wire.sigv4 import RequestParts, Verified
+from zakrom.wire.sigv4 import KeyCache, RequestParts, Verified
 from zakrom.wire.target import Query
 
 
@@ -28,6 +28,7 @@ class Doorman:
     def __init__(self, catalog: Catalog, rules: Rules) -> None:
         self._catalog = catalog
         self._rules = rules
+        self._keys = KeyCache()
 
     async def identify(
         self, request: Request, query: Query, now_ms: int, host_bucket: str | None = None
@@ -47,7 +48,8 @@ class Doorman:
         key, user = found
         parts = RequestParts(request.method, request.path, query, request.headers, host_bucket)
         verified = sigv4.verify(
-            claim, key.secret, parts, now_ms=now_ms, region=rules.regions[0], also=rules.regions
+            claim, key.secret, parts, now_ms=now_ms, region=rules.regions[0], also=rules.regions, key_cache=self._keys,
+            skew_ms=rules.skew_ms,
         )
         if key.disabled or user.disabled:  # said only to who has the secret
             raise errors.InvalidAccessKeyId("The AWS Access Key Id you provided is disabled.", aws_access_key_id=key.id)

@@ -108,6 +108,6 @@ class Router:
                     keyword = name
                     break
         for one in self._table.get((request.method, level, keyword), ()):
-            if all(map(query.has, one.query)) and all(request.header(name.encode()) is not None for name in one.headers):
+            if all(map(query.has, one.query)) and all(request.text(name) is not None for name in one.headers):
                 return one
         raise errors.MethodNotAllowed(method=request.method, resource_type=level.value.upper())

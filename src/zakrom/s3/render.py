@@ -29,23 +29,23 @@ _ACLS_WITHOUT_EFFECT = frozenset({"private", "bucket-owner-full-control"})
 """Canned ACLs that say what is so in any case; rclone and others send them with every write."""
 
 _UNSERVED_HEADERS = (
-    b"x-amz-server-side-encryption",
-    b"x-amz-server-side-encryption-customer-algorithm",
-    b"x-amz-copy-source-server-side-encryption-customer-algorithm",
-    b"x-amz-website-redirect-location",
-    b"x-amz-object-lock-mode",
-    b"x-amz-object-lock-retain-until-date",
-    b"x-amz-object-lock-legal-hold",
-    b"x-amz-write-offset-bytes",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+    "x-amz-website-redirect-location",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-write-offset-bytes",
 )
 """Headers that ask for what is not there yet. To ignore them would be a lie (encrypted? locked?)."""
 
 _GRANTS = (
-    b"x-amz-grant-full-control",
-    b"x-amz-grant-read",
-    b"x-amz-grant-write",
-    b"x-amz-grant-read-acp",
-    b"x-amz-grant-write-acp",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-write",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write-acp",
 )
 
 
@@ -62,8 +62,8 @@ def xml_response(root: str, content: str, *fields: Header, status: int = 200) ->
 def refuse_unserved_headers(call: Call) -> None:
     """Raises `NotServed` or `AccessControlListNotSupported` for headers whose wish would be ignored."""
     for name in _UNSERVED_HEADERS:
-        if call.request.header(name) is not None:
-            raise errors.NotServed(header=name.decode())
+        if call.header(name) is not None:
+            raise errors.NotServed(header=name)
     if call.header("x-amz-bucket-object-lock-enabled") in ("true", "True"):
         raise errors.NotServed(header="x-amz-bucket-object-lock-enabled")
     refuse_acl(call)
@@ -72,7 +72,7 @@ def refuse_unserved_headers(call: Call) -> None:
 def refuse_acl(call: Call) -> None:
     """Raises `AccessControlListNotSupported`, as a bucket does whose ACLs are disabled, unless the ACL changes nothing."""
     acl = call.header("x-amz-acl")
-    if (acl is not None and acl not in _ACLS_WITHOUT_EFFECT) or any(call.request.header(name) for name in _GRANTS):
+    if (acl is not None and acl not in _ACLS_WITHOUT_EFFECT) or any(call.header(name) for name in _GRANTS):
         raise errors.AccessControlListNotSupported
 
 

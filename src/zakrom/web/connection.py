@@ -29,7 +29,7 @@ from zakrom.web.limits import (
     Record,
 )
 from zakrom.web.message import Disconnected, Handler, Request, Response, Stream
-from zakrom.web.outlet import Cut, Outlet, close_body
+from zakrom.web.outlet import Cut, Outlet, close_body, reset
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NEVER: Final = float("inf")
@@ -467,7 +467,7 @@ class Connection(asyncio.Protocol):
             return
         self.phase = Phase.CLOSING
         self._deadline = _NEVER
-        self._out.reset()
+        reset(self._transport)
 
     def _pause_reading(self) -> None:
         if self._reading and self.phase < Phase.CLOSING:

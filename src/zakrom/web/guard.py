@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from socket import socket
 from typing import Any, ClassVar, cast
@@ -30,6 +31,7 @@ from zakrom.web.limits import (
     plain_protocol_error,
 )
 from zakrom.web.message import Request, Response
+from zakrom.web.outlet import reset
 from zakrom.web.tls import Tls
 
 ABORT_EXTENSION = "zakrom.abort"
@@ -91,10 +93,15 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        self.scope["extensions"] = {ABORT_EXTENSION: {"abort": self.transport.abort}}
+        self.scope["extensions"] = {ABORT_EXTENSION: {"abort": functools.partial(reset, self.transport)}}
         self._in_head = True
         self._fed = 0
         self._set_clock()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; a trailer is none, and uvicorn would add it to those of the request."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """A head has ended: hold it against our rules before the application sees it."""
@@ -105,7 +112,8 @@ class GuardedProtocol(HttpToolsProtocol):
         try:
             if len(self.url) > REQUEST_LINE_BYTES_MAX:
                 raise uri_too_long()
-            if len(self.headers) > HEADERS_MAX:
+            size = sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+            if len(self.headers) > HEADERS_MAX or size > HEAD_BYTES_MAX:
                 raise head_too_large()
             if not self.url.startswith((b"/", b"http://", b"https://", b"*")):
                 raise bad_request("The request target is malformed.")

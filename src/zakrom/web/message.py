@@ -27,7 +27,7 @@ class Body(Protocol):
 class Request:
     """One HTTP request. Names of headers are lower-case bytes; values, path and query are the exact bytes received."""
 
-    __slots__ = ("_index", "body", "headers", "method", "path", "peer", "query", "secure")
+    __slots__ = ("_texts", "body", "headers", "method", "path", "peer", "query", "secure")
 
     def __init__(
         self,
@@ -46,18 +46,18 @@ class Request:
         self.body = body
         self.peer = peer  # the address of the socket's other end
         self.secure = secure
-        self._index: dict[bytes, bytes] | None = None
-
-    def header(self, name: bytes) -> bytes | None:
-        """The value of the first header of that (lower-case) name."""
-        if self._index is None:
-            self._index = dict(reversed(self.headers))
-        return self._index.get(name)
+        self._texts: dict[str, str] | None = None
 
     def text(self, name: str) -> str | None:
-        """The same as text; bytes beyond ASCII become latin-1, so that nothing is lost."""
-        value = self.header(name.encode("ascii"))
-        return None if value is None else value.decode("latin-1")
+        """The value of the first header of that (lower-case) name; bytes beyond ASCII become latin-1, so that nothing is lost."""
+        if self._texts is None:
+            self._texts = {title.decode("latin-1"): value.decode("latin-1") for title, value in reversed(self.headers)}
+        return self._texts.get(name)
+
+    def header(self, name: bytes) -> bytes | None:
+        """The same as bytes, exactly as received."""
+        value = self.text(name.decode("latin-1"))
+        return None if value is None else value.encode("latin-1")
 
 
 class FileRange:

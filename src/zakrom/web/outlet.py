@@ -21,7 +21,7 @@ from zakrom.web.limits import Limits
 from zakrom.web.message import Disconnected, FileRange, Stream
 
 JOINED_BODY_BYTES_MAX = 64 * 1024  # a body up to this is joined with its head: one copy is cheaper than a second buffer
-SENDFILE_BYTES_MAX = 1024 * 1024  # one call; then the other connections have their turn
+TURN_BYTES = 1024 * 1024  # sent at one go, to a client that takes them as they come; then other connections have their turn
 TLS_PIECE_BYTES = 256 * 1024  # a file under TLS is read in such pieces; a stalled reader holds one
 
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER without seconds: close sends RST
@@ -29,6 +29,13 @@ _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER without seconds: close send
 
 class Cut(Exception):
     """The answer's body cannot be finished as its head has promised."""
+
+
+def reset(transport: Any) -> None:  # noqa: ANN401 - uvloop's is no asyncio.Transport
+    """End a connection so that the client cannot take what it has for whole: not even one that waits for the end."""
+    with contextlib.suppress(OSError):
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    transport.abort()
 
 
 class Outlet:
@@ -61,12 +68,6 @@ class Outlet:
         self.paused = False
         _wake(self._waiter)
 
-    def reset(self) -> None:
-        """End the connection so that the client cannot take what it has for whole: not even one that waits for the end."""
-        with contextlib.suppress(OSError):
-            self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self._transport.abort()
-
     def stalled(self, now: float) -> bool:
         """Whether an answer waits for a client that does not take enough bytes."""
         if self._waiter is None or now < self._deadline:
@@ -96,8 +97,12 @@ class Outlet:
         """Wait until the kernel has taken all. Raises `Disconnected` if it never will."""
         while self.paused:
             await self._wait(self._loop.create_future())
-        if self.lost:
+        if self._is_gone():
             raise Disconnected
+
+    def _is_gone(self) -> bool:
+        """Whether what is written is dropped: a failed write ends the transport before `lose` is called."""
+        return self.lost or bool(self._transport.is_closing())
 
     async def _wait(self, waiter: asyncio.Future[None]) -> None:
         """Wait for ``waiter``, which `resume` and `lose` wake, while `stalled` watches."""
@@ -111,6 +116,7 @@ class Outlet:
 
     async def send_stream(self, stream: Stream, *, chunked: bool) -> None:
         """Piece by piece, none before the kernel has taken the one before. Raises `Cut` and `Disconnected`."""
+        turn = 0  # bytes since others had their turn
         async for piece in _checked(stream):
             size = len(piece)
             if stream.length is not None and self.sent + size > stream.length:
@@ -120,8 +126,13 @@ class Outlet:
             elif size:
                 self._transport.write(piece)
             self.sent += size
-            if self.paused or self.lost:
+            turn += size
+            if self.paused or self._is_gone():
                 await self.drained()
+                turn = 0
+            elif turn >= TURN_BYTES:
+                await asyncio.sleep(0)
+                turn = 0
         if stream.length is not None and self.sent != stream.length:
             raise Cut(f"the stream ended after {self.sent} of {stream.length} bytes")
         if chunked:
@@ -133,7 +144,7 @@ class Outlet:
             piece = await asyncio.to_thread(os.pread, file.fd, min(left, TLS_PIECE_BYTES), file.offset + self.sent)
             if not piece:
                 raise _short(file, self.sent)
-            if not self.lost:
+            if not self._is_gone():
                 self._transport.write(piece)
             self.sent += len(piece)
             await self.drained()
@@ -158,7 +169,7 @@ class Outlet:
         left = file.length - self.sent
         if left:
             try:
-                sent = os.sendfile(out.fileno(), file.fd, file.offset + self.sent, min(left, SENDFILE_BYTES_MAX))
+                sent = os.sendfile(out.fileno(), file.fd, file.offset + self.sent, min(left, TURN_BYTES))
             except (BlockingIOError, InterruptedError):
                 return False
             if not sent:

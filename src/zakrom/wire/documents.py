@@ -184,7 +184,9 @@ def _number(text: str) -> int:
 
 
 def _moment(text: str) -> int:
-    moment = dates.parse_iso8601(text) or dates.parse_http_date(text)
+    moment = dates.parse_iso8601(text)
+    if moment is None:
+        moment = dates.parse_http_date(text)
     if moment is None:
         raise errors.MalformedXML
     return moment

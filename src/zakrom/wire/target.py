@@ -8,6 +8,7 @@ is a space. Source: Amazon S3 User Guide, "Virtual hosting of general purpose bu
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
@@ -85,6 +86,7 @@ def parse_target(request_path: bytes, query: bytes, host: str | None, domains: t
     return Target(_decode(first).decode("utf-8"), _decode(rest) or None, False, Query(query))
 
 
+@lru_cache(64)  # a server is called by few names
 def bucket_of_host(host: str, domains: tuple[str, ...]) -> str | None:
     """The bucket that a Host header names, None for path style. Of nested domains the longest counts."""
     name = _PORT.sub("", host).rstrip(".").lower()

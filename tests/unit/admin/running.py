@@ -10,7 +10,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,11 +35,20 @@ T = TypeVar("T")
 
 ROOT_KEY, ROOT_SECRET = "root-key", "root-secret"
 START_SECONDS = 20.0
+SOON = 5.0  # what takes milliseconds, on a machine that has no time
 
 
 def clock_ms() -> int:
     """The time."""
     return time.time_ns() // 1_000_000
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Returns when it holds; fails if it does not soon."""
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 class FakeScrub:
@@ -104,6 +113,12 @@ class Running:
         assert key is not None
         return AdminClient(self.endpoint, key.access_key, key.secret_key, timeout_seconds=10)
 
+    def settle(self) -> None:
+        """Returns when every call until now has been reported, and forgets them: a report follows its answer."""
+        self.access.request("GET", "/docs")
+        until(lambda: any(call.path == "/docs" for call in self.served))
+        self.served.clear()
+
     # --------------------------------------------------------------------------------------------------- behind the door
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
@@ -163,7 +178,7 @@ class Running:
         config = uvicorn.Config(self.app, lifespan="off", ws="none", log_config=None, access_log=False, server_header=False)
         self._server = uvicorn.Server(config)
         task = asyncio.ensure_future(self._server.serve(sockets=[self._listener]))
-        while not self._server.started:
+        while not self._server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)
         self._ready.set()
         await task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from zakrom import errors
@@ -33,9 +33,8 @@ class DamageQuery(BaseModel):
 
 
 @router.get("/health")
-async def get_health(request: Request, desk: TheDesk) -> values.Health:
+async def get_health(desk: TheDesk) -> values.Health:
     """Answers if the server can read and write; 503 if it cannot. Needs no signature."""
-    request.state.action = Action.GET_HEALTH
     await desk.catalog.ready()
     return values.Health(ready=True)
 

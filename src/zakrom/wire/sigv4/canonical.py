@@ -62,7 +62,7 @@ def by_name(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     if len(found) < len(headers):
         found = {}
         for name, value in headers:
-            found[name] = found[name] + b"," + value.strip() if name in found else value
+            found[name] = found[name] + b"," + value.strip() if name in found else value.strip()
     return found
 
 

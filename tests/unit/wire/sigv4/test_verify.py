@@ -137,6 +137,19 @@ def test_headers_may_be_added_unless_they_matter() -> None:
     assert caught.value.fields == {"headers_not_signed": "x-amz-meta-wrong"}
 
 
+def test_a_header_that_is_sent_twice_is_signed_once() -> None:
+    """Its values are joined by commas, without the white space around them."""
+    headers = received(signed(x_amz_meta_a="1,2 3"))
+    split = [pair for pair in headers if pair[0] != b"x-amz-meta-a"] + [(b"x-amz-meta-a", b"1 "), (b"x-amz-meta-a", b" 2  3")]
+    query = Query(b"a=1")
+    claim = sigv4.classify(split, query)
+    assert claim is not None
+
+    found = sigv4.verify(claim, KEYS.secret, RequestParts("PUT", b"/b/k", query, split), NOW_MS, KEYS.region)
+
+    assert found.access_key == KEYS.access_key
+
+
 def test_the_host_must_be_signed() -> None:
     """Otherwise a signature for one server would be good for all."""
     headers = signed()
@@ -184,7 +197,7 @@ def test_a_clock_that_is_wrong_by_more_than_fifteen_minutes(minutes: int) -> Non
         "server_time": "2026-11-21T10:00:00Z",
         "max_allowed_skew_milliseconds": 900_000,
     }
-    assert check(signed(now_ms=NOW_MS + minutes // 16 * 15 * MINUTE_MS))
+    assert check(signed(now_ms=NOW_MS + minutes // 16 * 15 * MINUTE_MS)).access_key == KEYS.access_key
 
 
 def test_the_date_header_will_do() -> None:
@@ -255,8 +268,8 @@ def test_a_presigned_url_expires() -> None:
     """It is good from fifteen minutes before its time to its last second."""
     target = presigned(expires_seconds=60)
 
-    assert check({"host": "h"}, target, now_ms=NOW_MS + 60_000)
-    assert check({"host": "h"}, target, now_ms=NOW_MS - 15 * MINUTE_MS)
+    assert check({"host": "h"}, target, now_ms=NOW_MS + 60_000).access_key == KEYS.access_key
+    assert check({"host": "h"}, target, now_ms=NOW_MS - 15 * MINUTE_MS).access_key == KEYS.access_key
     with pytest.raises(errors.AccessDenied, match="Request has expired") as caught:
         check({"host": "h"}, target, now_ms=NOW_MS + 61_000)
     assert caught.value.fields == {
@@ -311,8 +324,9 @@ def test_a_presigned_url_that_was_changed(change: tuple[str, str]) -> None:
 def test_the_order_of_the_query_does_not_matter() -> None:
     """Browsers and proxies sort."""
     path, _, query = presigned().partition("?")
+    turned = "&".join(reversed(query.split("&")))
 
-    assert check({"host": "h"}, path + "?" + "&".join(reversed(query.split("&"))))
+    assert check({"host": "h"}, f"{path}?{turned}").access_key == KEYS.access_key
 
 
 # -------------------------------------------------------------------------------------------------------- the header
@@ -359,6 +373,8 @@ def test_there_are_no_session_tokens() -> None:
         check(signed(x_amz_security_token="t"))
     with pytest.raises(errors.InvalidToken):
         check({"host": "h"}, presigned() + "&X-Amz-Security-Token=t")
+    with pytest.raises(errors.InvalidToken):
+        check({"host": "h"}, f"/b/k?AWSAccessKeyId=a&Signature=b&Expires={NOW_MS // 1000}&x-amz-security-token=t")
 
 
 # --------------------------------------------------------------------------------------------------------- version 2

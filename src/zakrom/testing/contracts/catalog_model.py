@@ -1,0 +1,425 @@
+"""A catalog against a model of dicts: whatever is done to it in whatever order, both say the same.
+
+`check_against_model(open)` runs a state machine of Hypothesis: puts of every kind of content, copies, deletes, restores, versioning
+switched on and off, quotas, multipart uploads, reaping. After each step the listings, every version and the counts are compared;
+at the end, which bytes nobody names any more. The model is as plain as can be: lists of versions, and names counted anew each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+
+from zakrom import errors
+from zakrom.catalog.changes import (
+    Change,
+    Condition,
+    Content,
+    DeleteBucket,
+    Inline,
+    Nothing,
+    OpenGeneration,
+    Reaped,
+    SetDetails,
+    SetQuota,
+    SetVersioning,
+    SharedBlob,
+    SharedManifest,
+    SharedSlices,
+    Staged,
+    Unravel,
+)
+from zakrom.catalog.interface import Catalog
+from zakrom.model.facts import Bucket, Part, Slice, Upload, Usage, VersionId, Versioning
+from zakrom.testing.contracts import catalog as suite
+
+KEYS = (b"a", b"a/b", b"b")
+STEPS = 40
+EXAMPLES = 25
+
+T = TypeVar("T")
+
+
+@dataclass
+class Held:
+    """A version in the model. ``slices``: whose bytes it names, and how often."""
+
+    seq: int
+    nonce: int
+    marker: bool
+    size: int
+    etag: str
+    slices: tuple[Slice, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def id(self) -> VersionId:
+        """As a request names it."""
+        return VersionId(0 if self.nonce == 0 else self.seq, self.nonce)
+
+
+@dataclass
+class Open:
+    """An upload in the model."""
+
+    upload: Upload
+    parts: dict[int, Part] = field(default_factory=dict)
+    revision: int = 0
+
+
+@dataclass
+class Shelf:
+    """A bucket in the model: the versions of each key, newest first."""
+
+    bucket: Bucket
+    versioning: Versioning = Versioning.NEVER
+    quota_bytes: int | None = None
+    keys: dict[bytes, list[Held]] = field(default_factory=dict)
+    uploads: dict[str, Open] = field(default_factory=dict)
+
+    def versions(self, key: bytes) -> list[Held]:
+        """Those of a key, newest first; to be changed in place."""
+        return self.keys.setdefault(key, [])
+
+    def current(self, key: bytes) -> Held | None:
+        """The object that a GET would find."""
+        versions = self.versions(key)
+        return versions[0] if versions and not versions[0].marker else None
+
+    def all(self) -> list[Held]:
+        """Every version and marker."""
+        return [one for key in sorted(self.keys) for one in self.keys[key]]
+
+    def usage(self) -> Usage:
+        """Counted anew."""
+        whole = self.all()
+        return Usage(
+            objects=sum(self.current(key) is not None for key in self.keys),
+            versions=sum(not one.marker for one in whole),
+            markers=sum(one.marker for one in whole),
+            bytes=sum(one.size for one in whole),
+            uploads=len(self.uploads),
+            upload_bytes=sum(part.size for one in self.uploads.values() for part in one.parts.values()),
+        )
+
+    def named(self) -> Iterable[int]:
+        """Blobs that something here needs."""
+        for one in self.all():
+            yield from (piece.blob for piece in one.slices)
+        for upload in self.uploads.values():
+            yield from (piece.blob for part in upload.parts.values() for piece in part.slices)
+
+    def on_top(self, key: bytes, new: Held) -> bool:
+        """A write: replaces the null version where versioning is not enabled. Whether it did."""
+        versions = self.versions(key)
+        replaced = [one for one in versions if self.versioning is not Versioning.ENABLED and one.nonce == 0]
+        versions[:] = [new, *(one for one in versions if one not in replaced)]
+        return bool(replaced)
+
+
+class CatalogMachine(RuleBasedStateMachine):
+    """The machine; `open_catalog` and `runner` are set by `check_against_model`."""
+
+    open_catalog: Callable[[], Awaitable[Catalog]]
+    runner: asyncio.Runner
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.catalog = self.wait(type(self).open_catalog())
+        self.generation: int = self.apply(OpenGeneration(1))
+        self.files: set[int] = set()
+        self.reaped: set[int] = set()
+        self.shelves: list[Shelf] = []
+
+    def wait(self, outcome: Awaitable[T]) -> T:
+        """Runs it to its end."""
+
+        async def whole() -> T:
+            return await outcome
+
+        return self.runner.run(whole())
+
+    def apply(self, change: Change) -> object:  # type: ignore[override]
+        """Applies a change."""
+        return self.wait(self.catalog.apply(change))
+
+    @initialize()
+    def two_buckets(self) -> None:
+        """Each round has buckets of its own; what others left is not looked at."""
+        self.shelves = [Shelf(self.wait(suite.new_bucket(self.catalog))) for _ in range(2)]
+
+    def teardown(self) -> None:
+        """Nothing that is unnamed is kept for ever, and nothing else is given up."""
+        retired = self.wait(suite.retired_ids(self.catalog)) & self.files
+        named = {blob for shelf in self.shelves for blob in shelf.named()}
+        expected = self.files - named - self.reaped
+        self.wait(self.catalog.close())
+        assert retired == expected
+
+    # ------------------------------------------------------------------------------------------------- contents
+
+    def content(self, kind: str, size: int) -> tuple[Content, int, tuple[Slice, ...]]:
+        """A content, its size, and the slices it will name (of inline bytes, whose id is not known yet, none)."""
+        if kind == "inline" and size:
+            return suite.inline(b"x" * size), size, ()
+        if kind == "staged" and size:
+            staged = suite.staged(self.generation, size)
+            return staged, size, (Slice(staged.blob, 0, size),)
+        shared = [one for shelf in self.shelves for one in shelf.all() if one.slices]
+        if kind in ("share", "slices") and shared:
+            source = shared[size % len(shared)]
+            if kind == "slices":
+                pieces = source.slices[-2:] * 2
+                return SharedSlices(pieces), sum(one.length for one in pieces), pieces
+            return self.share(source), source.size, source.slices
+        return Nothing(), 0, ()
+
+    def share(self, source: Held) -> Content:
+        """The whole content of a version, by whichever name it has."""
+        for shelf in self.shelves:
+            for key, versions in shelf.keys.items():
+                if source in versions:
+                    found = self.wait(self.catalog.find(shelf.bucket.id, key, source.id))
+                    assert found is not None
+                    if found.version.blob is not None:
+                        return SharedBlob(found.version.blob)
+                    assert found.version.manifest is not None
+                    return SharedManifest(found.version.manifest)
+        raise AssertionError("the model lost a version")
+
+    def slices_of(self, shelf: Shelf, key: bytes, content: Content, expected: tuple[Slice, ...]) -> tuple[Slice, ...]:
+        """The slices a new version names, now that inline bytes have an id."""
+        if not isinstance(content, Inline):
+            return expected
+        found = self.wait(self.catalog.find(shelf.bucket.id, key))
+        assert found is not None
+        assert found.blob is not None
+        return (Slice(found.blob.id, 0, found.blob.length),)
+
+    # ------------------------------------------------------------------------------------------------- rules
+
+    buckets = st.integers(0, 1)
+    keys = st.sampled_from(KEYS)
+    kinds = st.sampled_from(("nothing", "inline", "staged", "share", "slices"))
+    sizes = st.integers(0, 30)
+
+    @rule(bucket=buckets, key=keys, kind=kinds, size=sizes, condition=st.sampled_from((None, "absent", "current", "other")))
+    def put(self, bucket: int, key: bytes, kind: str, size: int, condition: str | None) -> None:
+        """A put, plain or conditional, within the quota or not."""
+        shelf = self.shelves[bucket]
+        content, size, slices = self.content(kind, size)
+        current = shelf.current(key)
+        asked = {
+            None: None,
+            "absent": Condition(if_none_match="*"),
+            "current": Condition(if_match=current.etag if current else "0"),
+            "other": Condition(if_match="0"),
+        }[condition]
+        change = suite.put(shelf.bucket, key, content, size=size, condition=asked)
+        expected: type[errors.Error] | None = None
+        if condition == "absent" and current is not None:
+            expected = errors.PreconditionFailed
+        elif condition in ("current", "other") and current is None:
+            expected = errors.NoSuchKey
+        elif condition == "other":
+            expected = errors.PreconditionFailed
+        elif self.exceeds(shelf, size - self.null_bytes(shelf, key)):
+            expected = errors.QuotaExceeded
+        written = self.outcome(change, expected)
+        if written is None:
+            return
+        if isinstance(content, Staged):
+            self.files.add(content.blob)
+        new = Held(written.seq, written.nonce, False, size, change.etag)  # type: ignore[attr-defined]
+        replaced = shelf.on_top(key, new)
+        new.slices = self.slices_of(shelf, key, content, slices)
+        assert written.replaced == replaced  # type: ignore[attr-defined]
+        assert (new.nonce == 0) == (shelf.versioning is not Versioning.ENABLED)
+
+    @rule(bucket=buckets, key=keys)
+    def delete(self, bucket: int, key: bytes) -> None:
+        """A plain delete."""
+        shelf = self.shelves[bucket]
+        current = shelf.current(key)
+        deleted = self.wait(self.catalog.apply(suite.delete(shelf.bucket, key)))
+        assert deleted.existed == (current is not None)
+        if shelf.versioning is Versioning.NEVER:
+            shelf.versions(key)[:] = []
+            assert (deleted.marker, deleted.version_id) == (False, None)
+            return
+        newest = self.wait(suite.current(self.catalog, shelf.bucket, key))
+        shelf.on_top(key, Held(newest.seq, newest.nonce, True, 0, ""))
+        assert (deleted.marker, deleted.version_id) == (True, newest.version_id)
+
+    @rule(bucket=buckets, key=keys, which=st.integers(0, 5))
+    def delete_one(self, bucket: int, key: bytes, which: int) -> None:
+        """A delete by id, of one that exists or not."""
+        shelf = self.shelves[bucket]
+        versions = shelf.versions(key)
+        gone = versions[which] if which < len(versions) else None
+        id = gone.id if gone else VersionId(which, 7)
+        deleted = self.wait(self.catalog.apply(suite.delete(shelf.bucket, key, id)))
+        assert (deleted.existed, deleted.marker) == (gone is not None, gone is not None and gone.marker)
+        versions[:] = [one for one in versions if one is not gone]
+
+    @rule(bucket=buckets, state=st.sampled_from((Versioning.ENABLED, Versioning.SUSPENDED)))
+    def set_versioning(self, bucket: int, state: Versioning) -> None:
+        """Versioning is switched."""
+        self.apply(SetVersioning(self.shelves[bucket].bucket.id, state))
+        self.shelves[bucket].versioning = state
+
+    @rule(bucket=buckets, quota_bytes=st.none() | st.integers(0, 150))
+    def set_quota(self, bucket: int, quota_bytes: int | None) -> None:
+        """A quota, also one that is exceeded already."""
+        self.apply(SetQuota(self.shelves[bucket].bucket.id, quota_bytes))
+        self.shelves[bucket].quota_bytes = quota_bytes
+
+    @rule(bucket=buckets, key=keys, which=st.integers(0, 2), value=st.text(max_size=3))
+    def tag(self, bucket: int, key: bytes, which: int, value: str) -> None:
+        """The tags of a version are replaced."""
+        shelf = self.shelves[bucket]
+        versions = shelf.versions(key)
+        if which < len(versions) and not versions[which].marker:
+            versions[which].tags = (("tag", value),)
+            self.apply(SetDetails(shelf.bucket.id, key, versions[which].id, versions[which].tags))
+
+    @rule(bucket=buckets, key=keys)
+    def open_upload(self, bucket: int, key: bytes) -> None:
+        """An upload begins."""
+        shelf = self.shelves[bucket]
+        upload = self.wait(self.catalog.apply(suite.new_upload(shelf.bucket, key)))
+        newest = shelf.versions(key)[:1]
+        assert upload.base_seq == (newest[0].seq if newest else 0)
+        shelf.uploads[upload.id] = Open(upload)
+
+    def some_upload(self, which: int) -> tuple[Shelf, Open] | None:
+        """One of the open uploads, if there are any."""
+        found = [(shelf, one) for shelf in self.shelves for one in shelf.uploads.values()]
+        return found[which % len(found)] if found else None
+
+    @precondition(lambda self: any(shelf.uploads for shelf in self.shelves))
+    @rule(which=st.integers(0, 9), number=st.integers(1, 3), kind=kinds, size=sizes)
+    def put_part(self, which: int, number: int, kind: str, size: int) -> None:
+        """A part, new or in place of one."""
+        some = self.some_upload(which)
+        assert some is not None
+        shelf, opened = some
+        content, size, _ = self.content(kind, size)
+        old = opened.parts.get(number)
+        exceeded = self.exceeds(shelf, size - (old.size if old else 0))
+        made = self.outcome(suite.part(opened.upload, number, content, size=size), errors.QuotaExceeded if exceeded else None)
+        if made is None:
+            return
+        if isinstance(content, Staged):
+            self.files.add(content.blob)
+        assert isinstance(made, Part)
+        opened.parts[number] = made
+        opened.revision += 1
+
+    @precondition(lambda self: any(shelf.uploads for shelf in self.shelves))
+    @rule(which=st.integers(0, 9), numbers=st.sets(st.integers(1, 3)))
+    def complete(self, which: int, numbers: set[int]) -> None:
+        """An upload becomes a version, of all its parts or some."""
+        some = self.some_upload(which)
+        assert some is not None
+        shelf, opened = some
+        parts = [opened.parts[number] for number in sorted(numbers & opened.parts.keys())]
+        change = suite.complete(opened.upload, parts, opened.revision)
+        written = self.wait(self.catalog.apply(change))
+        del shelf.uploads[opened.upload.id]
+        slices = tuple(piece for part in parts for piece in part.slices)
+        shelf.on_top(opened.upload.key, Held(written.seq, written.nonce, False, change.size, change.etag, slices))
+
+    @precondition(lambda self: any(shelf.uploads for shelf in self.shelves))
+    @rule(which=st.integers(0, 9))
+    def abort(self, which: int) -> None:
+        """An upload is given up."""
+        some = self.some_upload(which)
+        assert some is not None
+        shelf, opened = some
+        self.apply(suite.abort(opened.upload))
+        del shelf.uploads[opened.upload.id]
+
+    @rule(limit=st.integers(1, 3))
+    def reap(self, limit: int) -> None:
+        """Retired bytes go."""
+        self.apply(Unravel(1 << 60, limit))
+        retired = [blob for blob, _ in self.wait(self.catalog.retired(1 << 60, 1_000)) if blob in self.files]
+        self.apply(Reaped(tuple(retired), 1))
+        self.reaped |= set(retired)
+
+    @rule(bucket=buckets)
+    def delete_bucket(self, bucket: int) -> None:
+        """A bucket goes, if it is empty, with its uploads; another takes its place."""
+        shelf = self.shelves[bucket]
+        full = bool(shelf.all())
+        self.outcome(DeleteBucket(shelf.bucket.id, 1), errors.BucketNotEmpty if full else None)
+        if not full:
+            self.shelves[bucket] = Shelf(self.wait(suite.new_bucket(self.catalog)))
+
+    # ------------------------------------------------------------------------------------------------- what must hold
+
+    @invariant()
+    def all_is_as_in_the_model(self) -> None:
+        """Counts, listings, each version."""
+        for shelf in self.shelves:
+            bucket = shelf.bucket
+            assert self.wait(self.catalog.usage(bucket.id)) == shelf.usage()
+            assert self.wait(suite.listed(self.catalog, bucket)) == [key for key in sorted(shelf.keys) if shelf.current(key)]
+            versions = self.wait(suite.history(self.catalog, bucket))
+            assert [(one.key, one.seq, one.nonce, one.marker, one.size, one.etag, one.details.tags) for one in versions] == [
+                (key, one.seq, one.nonce, one.marker, one.size, one.etag, one.tags)
+                for key in sorted(shelf.keys)
+                for one in shelf.keys[key]
+            ]
+            newest = {key: held[0].seq for key, held in shelf.keys.items() if held}
+            for one in versions:
+                assert one.latest == (one.noncurrent_ms is None) == (newest[one.key] == one.seq)
+                by_id = self.wait(self.catalog.find(bucket.id, one.key, suite.id_of(one)))
+                assert by_id is not None
+                assert by_id.version == one
+            for key in KEYS:
+                found = self.wait(self.catalog.find(bucket.id, key))
+                assert (found.version.seq if found else None) == newest.get(key)
+
+    # ------------------------------------------------------------------------------------------------- details
+
+    def outcome(self, change: Change, expected: type[errors.Error] | None) -> object:
+        """The answer of a change, or None where it must be refused with this error."""
+        if expected is None:
+            return self.apply(change)
+        self.wait(suite.refused(expected, self.catalog.apply(change)))
+        return None
+
+    def exceeds(self, shelf: Shelf, delta_bytes: int) -> bool:
+        """Whether so many bytes more are too many."""
+        return shelf.quota_bytes is not None and delta_bytes > 0 and shelf.usage().total_bytes + delta_bytes > shelf.quota_bytes
+
+    def null_bytes(self, shelf: Shelf, key: bytes) -> int:
+        """The bytes of the version that a put replaces."""
+        if shelf.versioning is Versioning.ENABLED:
+            return 0
+        return sum(one.size for one in shelf.versions(key) if one.nonce == 0)
+
+
+def check_against_model(open_catalog: Callable[[], Awaitable[Catalog]]) -> None:
+    """Runs the machine; ``open_catalog`` gives a view of a store that nobody else uses."""
+    with asyncio.Runner() as runner:
+        attributes = {"open_catalog": staticmethod(open_catalog), "runner": runner}
+        machine: type[CatalogMachine] = type("Machine", (CatalogMachine,), attributes)
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=EXAMPLES,
+                stateful_step_count=STEPS,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                print_blob=True,
+            ),
+        )
