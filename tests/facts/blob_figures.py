@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from zakrom.blobs import local
+from zakrom.blobs import stage as stages
 from zakrom.blobs.blocks import blocks
 from zakrom.blobs.local import LocalBlobs
 from zakrom.model.facts import BlobFacts
@@ -76,12 +76,12 @@ class Bench:
 
     def flush_figures(self) -> None:
         """Write-back on the way, or all at the end."""
-        kept = local.FLUSH_BYTES
+        kept = stages.FLUSH_BYTES
         for flush_bytes in (1 << 40, 32 * MIB, 8 * MIB, 2 * MIB):
-            local.FLUSH_BYTES = flush_bytes  # type: ignore[misc]
+            stages.FLUSH_BYTES = flush_bytes  # type: ignore[misc]
             took = best(10, lambda: self.put(SIZES[-1], SIZES[-1]), self.clean)
             print(f"{SIZES[-1] // MIB} MiB, flushed each {flush_bytes // MIB} MiB: {took * 1e3:.1f} ms")
-        local.FLUSH_BYTES = kept  # type: ignore[misc]
+        stages.FLUSH_BYTES = kept  # type: ignore[misc]
 
     def read_figures(self) -> None:
         """Verified reads, by what is asked for at once."""

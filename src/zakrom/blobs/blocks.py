@@ -3,6 +3,9 @@
 The checksums stand with the pointer, in the catalog, and never beside the bytes: a file that is rotten, swapped with another
 or cut short cannot vouch for itself. A block is the unit of verification: who reads one byte reads and checks the block
 around it.
+
+awscrt's CRC32C was measured at 7.5 GB/s beside other work (`tests/facts/blob_figures.py`), and it lets other threads have the
+interpreter meanwhile.
 """
 
 from __future__ import annotations

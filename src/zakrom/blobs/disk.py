@@ -5,8 +5,6 @@ an int that the disk gave; files and directories have the same kind. Paths are a
 the system.
 """
 
-# ruff: noqa: PTH102, PTH116 - on this floor paths are plain strings, and each method is one call
-
 from __future__ import annotations
 
 import ctypes

@@ -70,6 +70,10 @@ class Catalog(Protocol):
         """The durable signal of freed space."""
         ...
 
+    async def spare_bytes(self) -> int:
+        """How many bytes of small content fit into space that the catalog has taken already: a full disk does not matter to them."""
+        ...
+
     # ------------------------------------------------------------------------------------------------- objects
     async def find(self, bucket: int, key: bytes, version: VersionId | None = None) -> Found | None:
         """The current version of a key (a delete marker too), or the named one; None if there is none."""

@@ -20,6 +20,7 @@ from zakrom.s3.operation import Operation, Router
 from zakrom.store import Store
 from zakrom.web.message import Handler, Request, Response
 from zakrom.wire import dates
+from zakrom.wire.headers import with_hoisted
 from zakrom.wire.errors import code_of, error_xml, status_of
 from zakrom.wire.target import parse_target
 
@@ -104,6 +105,8 @@ class Door:
         host_bucket = target.bucket if target.virtual_host else None
         caller, verified = await self._doorman.identify(request, target.query, now_ms, host_bucket)
         progress.access_key = caller.access_key
+        if caller.presigned:  # signers of URLs move headers into the query; the signature covers them there
+            request = request.with_headers(with_hoisted(request.headers, target.query))
         bucket = None
         if target.bucket is not None and operation.name != "CreateBucket":
             if caller is ANONYMOUS:

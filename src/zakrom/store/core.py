@@ -16,6 +16,10 @@ from zakrom.catalog.interface import Catalog
 P = ParamSpec("P")
 R = TypeVar("R")
 
+INLINE_BYTES_MAX = 32 * 1024
+"""Larger content becomes a file. Measured (objects/s inline against files, fsync 1 ms): 16 KiB 3,582 against 2,885, 32 KiB
+2,871 against 2,851, 64 KiB 2,179 against 2,794: see `benchmarks/README.md`."""
+
 THREADS = 16
 """Threads a process for file work. More than cores, since they wait in fsync; few, since each large transfer holds one at a
 time.

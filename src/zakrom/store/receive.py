@@ -14,11 +14,7 @@ from zakrom.blobs.blocks import blocks
 from zakrom.blobs.interface import Stage
 from zakrom.catalog.changes import Content, Inline, Nothing, Staged
 from zakrom.model.facts import Checksum
-from zakrom.store.core import Store
-
-INLINE_BYTES_MAX = 32 * 1024
-"""Larger content becomes a file. Measured (objects/s inline against files, fsync 1 ms): 16 KiB 3,582 against 2,885, 32 KiB
-2,871 against 2,851, 64 KiB 2,179 against 2,794: see `benchmarks/README.md`."""
+from zakrom.store.core import INLINE_BYTES_MAX, Store
 
 BATCH_BYTES = 1024 * 1024
 """Handed to the threads at once: a hop to a thread costs about 50 µs, hashing 1 MiB about 1.3 ms."""

@@ -10,7 +10,7 @@ from zakrom import errors
 from zakrom.catalog.changes import Reaped, SetFull, Unravel
 from zakrom.model.facts import Bucket
 from zakrom.rules import quota
-from zakrom.store.core import Store
+from zakrom.store.core import INLINE_BYTES_MAX, Store
 
 REAP_BATCH = 500
 """Blobs unlinked before the catalog is told: bounds what a crash makes us unlink again."""
@@ -30,17 +30,25 @@ async def check(store: Store, bucket: Bucket, key: bytes | None, size: int, now_
 
 
 async def check_disk(store: Store, size: int, now_ms: int) -> None:
-    """Returns if the disk has room for ``size`` bytes beside the reserve. Raises `InsufficientStorage`."""
+    """Returns if the disk has room for ``size`` bytes beside the reserve. Raises `InsufficientStorage`.
+
+    Small content also fits where deletes have left holes in the catalog's own file.
+    """
     if _fits(store, size):
         if store.seen_full:
             await leave_full(store, now_ms)
         return
+    if size <= INLINE_BYTES_MAX and await store.catalog.spare_bytes() >= size:
+        return
     await reap(store, now_ms)
-    if not _fits(store, size):
-        store.seen_full = True
+    if _fits(store, size):
+        return
+    store.seen_full = True
+    if not (await store.catalog.space(None)).full:
         await store.catalog.apply(SetFull(True, now_ms))
-        room = store.blobs.room()
-        raise errors.InsufficientStorage(free_bytes=room.free, reserve_bytes=store.options.reserve_bytes, requested_bytes=size)
+    raise errors.InsufficientStorage(
+        free_bytes=store.blobs.room().free, reserve_bytes=store.options.reserve_bytes, requested_bytes=size
+    )
 
 
 async def leave_full(store: Store, now_ms: int) -> bool:

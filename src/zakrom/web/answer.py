@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Final
+from typing import ClassVar, Final
 
 from zakrom.web.message import Response
 
@@ -14,18 +14,31 @@ _NO_CONTENT, _NOT_MODIFIED = 204, 304
 
 
 class _Clock:
-    """The Date header, made once a second."""
+    """What answers begin with, made once a second."""
 
     second = 0
-    text = ""
+    date = ""
+    beginnings: ClassVar[dict[int, str]] = {}
 
 
 def http_date() -> str:
     """Now, as RFC 9110, 5.6.7 writes it."""
     now = int(time.time())
     if now != _Clock.second:
-        _Clock.second, _Clock.text = now, formatdate(now, usegmt=True)
-    return _Clock.text
+        _Clock.second, _Clock.date = now, formatdate(now, usegmt=True)
+        _Clock.beginnings.clear()
+    return _Clock.date
+
+
+def _beginning(status: int) -> str:
+    """The status line and the Date header."""
+    if int(time.time()) != _Clock.second:
+        http_date()
+    made = _Clock.beginnings.get(status)
+    if made is None:
+        line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
+        made = _Clock.beginnings[status] = f"{line}Date: {http_date()}\r\n"
+    return made
 
 
 def has_no_body(method: str, status: int) -> bool:
@@ -35,10 +48,8 @@ def has_no_body(method: str, status: int) -> bool:
 
 def announced_length(method: str, response: Response, length: int | None) -> int | None:
     """The Content-Length to write, None for none. ``length`` is what the body has (None: only its end tells)."""
-    if response.status == _NO_CONTENT:
-        return None
-    if response.status == _NOT_MODIFIED:
-        return response.content_length
+    if response.status in (_NO_CONTENT, _NOT_MODIFIED):
+        return response.content_length if response.status == _NOT_MODIFIED else None
     if method == "HEAD" and response.content_length is not None:
         return response.content_length
     return length
@@ -50,25 +61,16 @@ def render_head(method: str, response: Response, length: int | None, *, keep: bo
     Raises `ValueError` if a header holds a line break: an answer that a client would read as two must not leave;
     `UnicodeEncodeError` if one holds what latin-1 has not.
     """
-    status = response.status
-    lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n", "Date: ", http_date(), "\r\n"]
-    lines += [f"{name}: {value}\r\n" for name, value in response.headers]
-    breaks = len(response.headers) + 3
+    head = _beginning(response.status) + "".join([f"{name}: {value}\r\n" for name, value in response.headers])
+    if head.count("\n") != len(response.headers) + 2 or head.count("\r") != len(response.headers) + 2:
+        raise ValueError("a header of the answer holds a line break")
     announced = announced_length(method, response, length)
     if announced is not None:
-        lines.append(f"Content-Length: {announced}\r\n")
-        breaks += 1
-    elif length is None and http11 and not has_no_body(method, status):
-        lines.append("Transfer-Encoding: chunked\r\n")
-        breaks += 1
+        head += f"Content-Length: {announced}\r\n"
+    elif length is None and http11 and not has_no_body(method, response.status):
+        head += "Transfer-Encoding: chunked\r\n"
     if not keep:
-        lines.append("Connection: close\r\n")
-        breaks += 1
-    elif not http11:
-        lines.append("Connection: keep-alive\r\n")
-        breaks += 1
-    lines.append("\r\n")
-    head = "".join(lines)
-    if head.count("\n") != breaks or head.count("\r") != breaks:
-        raise ValueError("a header of the answer holds a line break")
-    return head.encode("latin-1")
+        return f"{head}Connection: close\r\n\r\n".encode("latin-1")
+    if not http11:
+        return f"{head}Connection: keep-alive\r\n\r\n".encode("latin-1")
+    return f"{head}\r\n".encode("latin-1")

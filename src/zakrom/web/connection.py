@@ -48,6 +48,9 @@ class Phase(enum.IntEnum):
     CLOSED = 6
 
 
+IDLE, HEAD, RUNNING, BODY, LINGERING, CLOSING, CLOSED = Phase  # looked up several times a request
+
+
 class Host(Protocol):
     """What the connections of a process share: the server, as they see it."""
 
@@ -112,7 +115,7 @@ class Connection(asyncio.Protocol):
         self._linger_until = 0.0
         self._eof = False
         self._reading = True
-        self.phase = Phase.IDLE
+        self.phase = IDLE
 
     # ------------------------------------------------------------------------------------------- called by the event loop
 
@@ -129,7 +132,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone, whoever ended it."""
-        self.phase = Phase.CLOSED
+        self.phase = CLOSED
         self._buffer = b""
         if self._body is not None:
             self._body.fail(Disconnected())
@@ -140,11 +143,11 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of heads, of a body, of requests sent ahead, or of a body that nobody wants."""
         phase = self.phase
-        if phase is Phase.IDLE and not self._buffer:
+        if phase is IDLE and not self._buffer:
             self._buffer = data
             self._advance()
             return
-        if phase >= Phase.LINGERING:
+        if phase >= LINGERING:
             self._throw_away(len(data))
             return
         body = self._body
@@ -155,7 +158,7 @@ class Connection(asyncio.Protocol):
         self._buffer = self._buffer[self._at :] + data
         self._scanned -= self._at
         self._at = 0
-        if phase <= Phase.HEAD:
+        if phase <= HEAD:
             self._advance()
         elif len(self._buffer) > PIPELINE_BYTES_MAX:
             self._pause_reading()
@@ -163,7 +166,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client has sent its last byte and may still wait for an answer: then the connection stays open for writing."""
         self._eof = True
-        if self.phase not in {Phase.RUNNING, Phase.BODY}:
+        if self.phase not in {RUNNING, BODY}:
             return False
         if self._body is not None:
             self._body.fail(Disconnected())
@@ -182,7 +185,7 @@ class Connection(asyncio.Protocol):
 
     def _advance(self) -> None:
         """Begin the next request if its head has arrived and none is being handled."""
-        if self.phase > Phase.HEAD:
+        if self.phase > HEAD:
             return
         head = self._next_head()
         if not head:
@@ -192,7 +195,7 @@ class Connection(asyncio.Protocol):
         except ProtocolError as error:
             self._refuse(error)
             return
-        self.phase = Phase.RUNNING
+        self.phase = RUNNING
         self._answering = False
         self._out.sent = 0
         if framing.length != 0:
@@ -226,10 +229,10 @@ class Connection(asyncio.Protocol):
             self._refuse(uri_too_long())
         elif pending > HEAD_BYTES_MAX:
             self._refuse(head_too_large())
-        elif self.phase is Phase.IDLE:
-            self.phase = Phase.HEAD
+        elif self.phase is IDLE:
+            self.phase = HEAD
             self._deadline = time.monotonic() + self._host.limits.head_seconds
-        if self.phase > Phase.HEAD:
+        if self.phase > HEAD:
             return
         if self._eof:
             self._close()
@@ -252,7 +255,11 @@ class Connection(asyncio.Protocol):
         try:
             response = await self._host.handler(request)
             status, keep = response.status, self._keeps(framing, response)
-            whole = await self._answer(request, response, keep=keep, http11=framing.http11)
+            if type(response.body) is bytes and not self._out.paused and self.phase is RUNNING:
+                self._answer_at_once(request, response, response.body, keep=keep, http11=framing.http11)
+                whole = True
+            else:
+                whole = await self._answer(request, response, keep=keep, http11=framing.http11)
         except Disconnected:
             status = status or self._answer_broken_body()
         except Cut as cut:
@@ -279,27 +286,33 @@ class Connection(asyncio.Protocol):
         unending = not framing.http11 and isinstance(response.body, Stream) and response.body.length is None
         return framing.keep_alive and not self._host.draining and not unending
 
+    def _answer_at_once(self, request: Request, response: Response, body: bytes, *, keep: bool, http11: bool) -> None:
+        """What most answers are: bytes, to a client that has taken those before."""
+        head = render_head(request.method, response, len(body), keep=keep, http11=http11)
+        self._answering = True
+        if has_no_body(request.method, response.status):
+            body = b""
+        self._out.write(head, body)
+
     async def _answer(self, request: Request, response: Response, *, keep: bool, http11: bool) -> bool:
         """Send ``response``; whether all of it is with the transport. Its body is closed once, whatever happens."""
         body, out = response.body, self._out
         try:
             if out.paused:
                 await out.drained()
-            if out.lost or self.phase >= Phase.LINGERING:
+            if self.phase >= LINGERING:
                 return False
-            length = len(body) if isinstance(body, bytes) else body.length
-            head = render_head(request.method, response, length, keep=keep, http11=http11)
+            if isinstance(body, bytes):
+                self._answer_at_once(request, response, body, keep=keep, http11=http11)
+                return True
+            out.write(render_head(request.method, response, body.length, keep=keep, http11=http11))
             self._answering = True
             if has_no_body(request.method, response.status):
-                out.write(head)
-            elif isinstance(body, bytes):
-                out.write(head, body)
+                return True
+            if isinstance(body, Stream):
+                await out.send_stream(body, chunked=http11 and body.length is None)
             else:
-                out.write(head)
-                if isinstance(body, Stream):
-                    await out.send_stream(body, chunked=http11 and length is None)
-                else:
-                    await (out.send_read(body) if self._secure else out.send_file(body))
+                await (out.send_read(body) if self._secure else out.send_file(body))
             return True
         finally:
             if not isinstance(body, bytes):
@@ -312,10 +325,10 @@ class Connection(asyncio.Protocol):
         if body is not None:
             missing = 0 if body.whole else body.missing
             body.forget()
-        if self.phase >= Phase.LINGERING:
+        if self.phase >= LINGERING:
             return
         if keep and not (self._eof and not self._buffer):
-            self.phase = Phase.IDLE
+            self.phase = IDLE
             self._deadline = time.monotonic() + self._host.limits.idle_seconds
             if self._buffer:
                 self._loop.call_soon(self._advance)
@@ -345,11 +358,11 @@ class Connection(asyncio.Protocol):
         """Wait until ``body`` is ready; the first time, tell the client to send it."""
         if body.expects_continue:
             body.expects_continue = False
-            if not body.received and not self._answering and self.phase < Phase.LINGERING:
+            if not body.received and not self._answering and self.phase < LINGERING:
                 self._transport.write(_CONTINUE)
         began = time.monotonic()
-        if self.phase is Phase.RUNNING:
-            self.phase = Phase.BODY
+        if self.phase is RUNNING:
+            self.phase = BODY
             self._deadline = began + self._host.limits.body_stall_seconds - body.waited_seconds
         while not body.ready:
             self._body_waiter = self._loop.create_future()
@@ -357,8 +370,8 @@ class Connection(asyncio.Protocol):
                 await self._body_waiter
             finally:
                 self._body_waiter = None
-        if self.phase is Phase.BODY:
-            self.phase = Phase.RUNNING
+        if self.phase is BODY:
+            self.phase = RUNNING
         body.waited(time.monotonic() - began, self._host.limits.progress_bytes_min)
 
     def body_taken(self) -> None:
@@ -378,13 +391,13 @@ class Connection(asyncio.Protocol):
 
     def _answer_broken_body(self) -> int:
         """The handler gave up since the body will not come: a client that only half-closed is told so. The status, or 0."""
-        if self.phase >= Phase.LINGERING:
+        if self.phase >= LINGERING:
             return 0
         return self._write_error(ProtocolError(400, "IncompleteBody", errors.IncompleteBody().message))
 
     def _answer_bug(self) -> int:
         """The handler raised. The status, or 0 if the answer had begun and can only be cut."""
-        if self.phase >= Phase.LINGERING:
+        if self.phase >= LINGERING:
             return 0
         if self._answering:
             self._reset()
@@ -427,7 +440,7 @@ class Connection(asyncio.Protocol):
         """
         limits = self._host.limits
         now = time.monotonic()
-        self.phase = Phase.LINGERING
+        self.phase = LINGERING
         self._linger_left = limits.linger_bytes_max if left is None else min(left, limits.linger_bytes_max)
         self._linger_until = now + limits.linger_seconds
         self._deadline = min(self._linger_until, now + limits.linger_idle_seconds)
@@ -436,7 +449,7 @@ class Connection(asyncio.Protocol):
         self._resume_reading()
 
     def _throw_away(self, size: int) -> None:
-        if self.phase is not Phase.LINGERING:
+        if self.phase is not LINGERING:
             return
         self._linger_left -= size
         self._deadline = min(self._linger_until, time.monotonic() + self._host.limits.linger_idle_seconds)
@@ -445,7 +458,7 @@ class Connection(asyncio.Protocol):
 
     def finish(self) -> None:
         """The server shuts down: end now if nothing is under way; otherwise the answer will say ``Connection: close``."""
-        if self.phase is Phase.IDLE and not self._buffer:
+        if self.phase is IDLE and not self._buffer:
             self._close()
 
     def abort(self) -> asyncio.Task[None] | None:
@@ -457,34 +470,34 @@ class Connection(asyncio.Protocol):
 
     def _close(self) -> None:
         """Close when the kernel has taken what was written."""
-        self.phase = Phase.CLOSING
+        self.phase = CLOSING
         self._deadline = time.monotonic() + self._host.limits.send_stall_seconds
         self._transport.close()
 
     def _reset(self) -> None:
         """End the connection at once, and not as if all were well."""
-        if self.phase is Phase.CLOSED:
+        if self.phase is CLOSED:
             return
-        self.phase = Phase.CLOSING
+        self.phase = CLOSING
         self._deadline = _NEVER
         reset(self._transport)
 
     def _pause_reading(self) -> None:
-        if self._reading and self.phase < Phase.CLOSING:
+        if self._reading and self.phase < CLOSING:
             self._reading = False
             self._transport.pause_reading()
 
     def _resume_reading(self) -> None:
-        if not self._reading and self.phase < Phase.CLOSING and not self._eof:
+        if not self._reading and self.phase < CLOSING and not self._eof:
             self._reading = True
             self._transport.resume_reading()
 
     _EXPIRIES: ClassVar[dict[Phase, Callable[[Connection], None]]] = {
-        Phase.IDLE: _close,
-        Phase.HEAD: _expire_head,
-        Phase.BODY: _expire_body,
-        Phase.LINGERING: _close,
-        Phase.CLOSING: _reset,
+        IDLE: _close,
+        HEAD: _expire_head,
+        BODY: _expire_body,
+        LINGERING: _close,
+        CLOSING: _reset,
     }
 
 

@@ -13,9 +13,13 @@ from __future__ import annotations
 import asyncio
 import types
 from asyncio import _enter_task, _leave_task  # documented for makers of tasks: docs.python.org/3/library/asyncio-extending.html
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
-from typing import Any, cast
+from typing import Any
+
+# They take whatever stands in for a task; typeshed wants an `asyncio.Task`.
+_enter: Callable[[asyncio.AbstractEventLoop, Any], None] = _enter_task
+_leave: Callable[[asyncio.AbstractEventLoop, Any], None] = _leave_task
 
 
 class FirstStep:
@@ -72,14 +76,13 @@ def start(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None])
     """
     context = copy_context()
     stand_in = FirstStep()
-    current = cast("asyncio.Task[None]", stand_in)
-    _enter_task(loop, current)
+    _enter(loop, stand_in)
     try:
         awaited = context.run(coroutine.send, None)
     except StopIteration:
         return None
     finally:
-        _leave_task(loop, current)
+        _leave(loop, stand_in)
     task = loop.create_task(_rest(coroutine, awaited), context=context)
     stand_in.become(task)
     return task

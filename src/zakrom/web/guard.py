@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from zakrom.web.answer import http_date, render_head
-from zakrom.web.head import NO_BODY, bad_request, framing_of, head_too_large, uri_too_long
+from zakrom.web.head import bad_request, framing_of, head_too_large, uri_too_long
 from zakrom.web.limits import (
     CHUNK_LINE_BYTES_MAX,
     HEAD_BYTES_MAX,
@@ -30,7 +30,7 @@ from zakrom.web.limits import (
     ProtocolErrorRenderer,
     plain_protocol_error,
 )
-from zakrom.web.message import Request, Response
+from zakrom.web.message import Response
 from zakrom.web.outlet import reset
 from zakrom.web.tls import Tls
 
@@ -117,7 +117,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 raise head_too_large()
             if not self.url.startswith((b"/", b"http://", b"https://", b"*")):
                 raise bad_request("The request target is malformed.")
-            framing_of(Request("", b"", b"", self.headers, NO_BODY, "", False), version)
+            framing_of(self.headers, version)
         except ProtocolError as error:
             self._error = error
             raise

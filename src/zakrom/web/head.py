@@ -32,7 +32,7 @@ class Framing(NamedTuple):
 
 
 PLAIN = Framing(length=0, keep_alive=True, expects_continue=False, http11=True)
-_SINGLE = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect"))
+_TELLING = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect", b"connection"))
 
 
 class NoBody:
@@ -92,14 +92,13 @@ class HeadReader:
         path, _, query = words[1].partition(b"?")
         if not path.startswith(b"/"):
             path = _other_target(words[0], path, headers)
-        request = Request(words[0].decode("ascii"), path, query, headers, NO_BODY, peer, secure)
-        framing = framing_of(request, words[2])
+        framing = framing_of(headers, words[2])
         if self._sink.complete is not (framing.length == 0):
             self._renew()
             raise bad_request("The length of the request's body is ambiguous.")
-        if framing is not PLAIN:
+        if framing.length != 0 or not framing.keep_alive:
             self._renew()  # llhttp now waits for a body, or for nothing after "close": we read bodies ourselves
-        return request, framing
+        return Request(words[0].decode("ascii"), path, query, headers, NO_BODY, peer, secure), framing
 
     def _parse(self, head: bytes, words: list[bytes]) -> list[tuple[bytes, bytes]]:
         """The header fields by llhttp, names in lower case, values without the spaces around them."""
@@ -124,48 +123,51 @@ class HeadReader:
         return headers
 
 
-def framing_of(request: Request, version: bytes) -> Framing:
-    """How the body of ``request`` is framed. Raises `ProtocolError` where two readers might disagree."""
-    headers, index = request.headers, request.header
-    if version == b"HTTP/1.1":
-        http11 = True
-        if index(b"host") is None:
-            raise bad_request("The request has no Host header.")
-    elif version == b"HTTP/1.0":
-        http11 = False
-    else:
-        raise ProtocolError(505, "HTTPVersionNotSupported", "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
-    _refuse_doubles(headers)
-    encoding = index(b"transfer-encoding")
-    length_text = index(b"content-length")
-    connection = index(b"connection")
-    if http11 and encoding is None and length_text is None and connection is None and index(b"expect") is None:
+def framing_of(headers: list[tuple[bytes, bytes]], version: bytes) -> Framing:
+    """How the body of a request is framed. Raises `ProtocolError` where two readers might disagree."""
+    telling = [header for header in headers if header[0] in _TELLING]
+    http11 = version == b"HTTP/1.1"
+    if http11 and len(telling) == 1 and telling[0][0] == b"host":
         return PLAIN
-    length: int | None = 0
+    said = dict(telling)
+    if len(said) != len(telling):
+        said = _without_doubles(telling)
+    if not http11 and version != b"HTTP/1.0":
+        raise ProtocolError(505, "HTTPVersionNotSupported", "Only HTTP/1.1 and HTTP/1.0 are spoken here.")
+    if http11 and b"host" not in said:
+        raise bad_request("The request has no Host header.")
+    length = _length(said.get(b"transfer-encoding"), said.get(b"content-length"), http11=http11)
+    expects = http11 and length != 0 and said.get(b"expect", b"").lower() == b"100-continue"
+    return Framing(length, _keeps_alive(said.get(b"connection"), http11=http11), expects, http11)
+
+
+def _without_doubles(telling: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Only Connection may come twice: its lists are joined. Anything else is refused, even with the same value."""
+    said: dict[bytes, bytes] = {}
+    for name, value in telling:
+        if name in said and name != b"connection":
+            raise bad_request("A header that may come once came twice.")
+        said[name] = said[name] + b"," + value if name in said else value
+    return said
+
+
+def _length(encoding: bytes | None, length: bytes | None, *, http11: bool) -> int | None:
     if encoding is not None:
-        if encoding.lower() != b"chunked" or length_text is not None or not http11:
+        if encoding.lower() != b"chunked" or length is not None or not http11:
             raise bad_request("The Transfer-Encoding is not acceptable.")
-        length = None
-    elif length_text is not None:
-        if not length_text.isdigit() or len(length_text) > LENGTH_DIGITS_MAX:
-            raise bad_request("The Content-Length is malformed.")
-        length = int(length_text)
-    expects = http11 and length != 0 and (index(b"expect") or b"").lower() == b"100-continue"
-    return Framing(length, _keeps_alive(headers, connection, http11), expects, http11)
+        return None
+    if length is None:
+        return 0
+    if not length.isdigit() or len(length) > LENGTH_DIGITS_MAX:
+        raise bad_request("The Content-Length is malformed.")
+    return int(length)
 
 
-def _keeps_alive(headers: list[tuple[bytes, bytes]], connection: bytes | None, http11: bool) -> bool:
+def _keeps_alive(connection: bytes | None, *, http11: bool) -> bool:
     if connection is None:
         return http11
-    tokens = {token.strip(b" \t").lower() for name, value in headers if name == b"connection" for token in value.split(b",")}
+    tokens = [token.strip(b" \t") for token in connection.lower().split(b",")]
     return b"close" not in tokens if http11 else b"keep-alive" in tokens and b"close" not in tokens
-
-
-def _refuse_doubles(headers: list[tuple[bytes, bytes]]) -> None:
-    """Raises if a header that decides about framing or routing comes twice, even with the same value."""
-    names = [name for name, _ in headers if name in _SINGLE]
-    if len(names) != len(set(names)):
-        raise bad_request("A header that may come once came twice.")
 
 
 def _announces_body(headers: list[tuple[bytes, bytes]]) -> bool:

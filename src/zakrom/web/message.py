@@ -54,6 +54,12 @@ class Request:
             self._texts = {title.decode("latin-1"): value.decode("latin-1") for title, value in reversed(self.headers)}
         return self._texts.get(name)
 
+    def with_headers(self, headers: list[tuple[bytes, bytes]]) -> Request:
+        """The same request with other headers."""
+        if headers is self.headers:
+            return self
+        return Request(self.method, self.path, self.query, headers, self.body, self.peer, self.secure)
+
     def header(self, name: bytes) -> bytes | None:
         """The same as bytes, exactly as received."""
         value = self.text(name.decode("latin-1"))

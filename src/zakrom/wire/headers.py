@@ -134,7 +134,7 @@ def with_hoisted(headers: list[tuple[bytes, bytes]], query: Query) -> list[tuple
                 raise errors.InvalidArgument("A header cannot carry control characters.", argument_name=title)
             if name not in _NEVER_HOISTED and name.encode() not in there:
                 hoisted.append((name.encode(), value.encode()))
-    return headers + hoisted
+    return headers + hoisted if hoisted else headers
 
 
 # ----------------------------------------------------------------------------------------------------------- user metadata

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from zakrom import errors
-from zakrom.blobs import local
+from zakrom.blobs import layout
+from zakrom.blobs import stage as stages
 from zakrom.blobs.disk import RealDisk
 from zakrom.blobs.local import LocalBlobs
 from zakrom.model.facts import BLOCK_BYTES
@@ -85,7 +86,7 @@ def test_the_sync_order_of_a_put(disk: FaultyDisk, blobs: LocalBlobs) -> None:
 
 def test_a_generation_without_serials_takes_nothing_more(blobs: LocalBlobs) -> None:
     """The last serial is used, then staging is refused: an id is never given twice."""
-    blobs._next_serial = local.SERIALS - 1
+    blobs._next_serial = layout.SERIALS - 1
     last = put(blobs, b"x")
 
     assert last.id == (11 << 32) - 1
@@ -429,7 +430,7 @@ def test_nobody_uses_a_directory_before_it_is_durable(tmp_path: Path) -> None:
 
 def test_what_is_written_long_is_flushed_on_the_way(disk: FaultyDisk, blobs: LocalBlobs) -> None:
     """Every `FLUSH_BYTES` the system is asked to begin, each range once."""
-    piece = bytes(local.FLUSH_BYTES // 2)
+    piece = bytes(stages.FLUSH_BYTES // 2)
     stage = blobs.stage(None)
     for _ in range(3):
         stage.write(piece)

@@ -229,6 +229,25 @@ def test_a_client_s_text_is_cut_and_cleaned() -> None:
     assert logs.shown(None) is None
 
 
+def test_logging_does_not_bring_a_terminal_library_along() -> None:
+    """A worker has no use for rich, and it costs 6 MiB a process; a command that wants it can import it afterwards."""
+    script = """
+import sys
+from zakrom.observe import logs
+assert not [name for name in sys.modules if name.split(".")[0] in {"rich", "pygments"}]
+logs.configure("console", "info", "worker-1")
+try:
+    1 / 0
+except ZeroDivisionError:
+    logs.logger("s3").exception("failed")
+import rich.table
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "ZeroDivisionError" in done.stderr
+
+
 @pytest.mark.alone
 def test_a_line_is_cheap() -> None:
     """Less than 10 µs of processor time a request, thread included (2 to 3 µs when measured)."""

@@ -62,14 +62,15 @@ def _print_me(found: Me) -> None:
 
 def facts(job: Job) -> str:
     """What a job says of itself, in a line; nothing where there is nothing to say."""
-    return ", ".join(f"{name} {_fact(name, value)}" for name, value in job.facts.items() if value is not None) or "-"
+    return ", ".join(_fact(name, value) for name, value in job.facts.items() if value is not None) or "-"
 
 
 def _fact(name: str, value: object) -> str:
+    """A fact with its unit, which in JSON stands in its name."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return f"{name} {'yes' if value else 'no'}"
     if isinstance(value, int) and name.endswith("_ms"):
-        return moment(value)
+        return f"{name.removesuffix('_ms')} {moment(value)}"
     if isinstance(value, int) and name.endswith("bytes"):
-        return size(value)
-    return str(value)
+        return f"{name.removesuffix('_bytes')} {size(value)}"
+    return f"{name} {value}"
