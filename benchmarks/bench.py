@@ -13,6 +13,7 @@ import argparse
 import http.client
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -92,7 +93,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         "--calm",
         type=float,
         metavar="CORES",
-        help="for a machine that others use: wait (30 s at most) until less than so many cores are busy, and repeat a round "
+        help="for a machine that others use: wait (10 s at most) until less than so many cores are busy, and repeat a round "
         "(twice at most) during which others used more; needs --pid for every server",
     )
     add("--seconds", type=int, default=5, help="length of each timed load")
@@ -320,6 +321,8 @@ def main() -> int:
         return 0
     if "tmpfs" in machine.file_system(chosen.work).split()[0]:
         say(f"{chosen.work} is a tmpfs: figures of a Zakrom started here lie")
+    # Ended by a signal, the run stops its Zakrom and removes its files as well.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with ExitStack() as stack:
         directory = tempfile.TemporaryDirectory(prefix="bench-", dir=chosen.work)
         work = Path(stack.enter_context(directory))

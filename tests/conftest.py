@@ -1,4 +1,4 @@
-"""What all tests share: who may run beside whom.
+"""What all tests share: who may run beside whom, and how examples are made up.
 
 Tests run in several processes, because most of them wait. Those marked `alone` measure time or memory: each waits until nothing
 else runs, and nothing else begins meanwhile. Two locks do it: the turnstile, which everybody passes and an `alone` test holds,
@@ -15,6 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Examples are judged by what they do, not by how long a busy machine takes for them; a failure prints how to repeat it.
+settings.register_profile("house", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 LOCKS = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 

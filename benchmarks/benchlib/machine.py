@@ -123,7 +123,7 @@ class Meter:
             self.other = max(0.0, busy - every - self.client) / self.elapsed
 
 
-def await_calm(cores: float, patience: float = 30.0) -> None:
+def await_calm(cores: float, patience: float = 10.0) -> None:
     """Wait, within reason, until the whole machine uses less than so many cores."""
     deadline = time.monotonic() + patience
     while KNOWN and time.monotonic() < deadline:

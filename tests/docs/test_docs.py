@@ -52,6 +52,14 @@ def test_every_operation_that_is_served_says_what_it_does() -> None:
     assert [line for line in text.splitlines() if line.endswith("|  |")] == []
 
 
+def test_every_room_is_in_the_map() -> None:
+    """ARCHITECTURE.md has a row for each room of the house, and no row for a room that is not there."""
+    rows = re.findall(r"(?m)^\| `([a-z0-9_]+)(?:/|\.py)` \|", (ROOT / "ARCHITECTURE.md").read_text("utf-8"))
+    rooms = {path.stem for path in (ROOT / "src" / "zakrom").iterdir() if path.suffix in {"", ".py"} and path.stem[0] != "_"}
+
+    assert sorted(rows) == sorted(rooms)
+
+
 def test_every_page_is_in_the_navigation() -> None:
     """A page that nobody finds is not there."""
     nav = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))["project"]["nav"]

@@ -39,17 +39,37 @@ SHARD_BITS: Final = 10
 SHARDS: Final = SERIALS >> SHARD_BITS
 """Directories of one generation. A shard's number is ``blob >> SHARD_BITS``: it holds the generation too."""
 
+NUMBER_NAME: Final = re.compile(r"0|[1-9a-f][0-9a-f]{0,15}")
+"""A number as we write it; other names are strangers."""
+
+
+def generation_of(shard: int) -> int:
+    """The generation that a shard belongs to."""
+    return shard >> SERIAL_BITS - SHARD_BITS
+
+
+def generation_path(generation: int) -> str:
+    """Below the directory of the blobs, as the two others."""
+    return f"{generation:x}"
+
+
+def shard_path(shard: int) -> str:
+    """Where the 1,024 blobs of a shard lie."""
+    return f"{generation_path(generation_of(shard))}/{shard & SHARDS - 1:x}"
+
 
 def serial_name(blob: int) -> str:
+    """The name of a blob's file."""
     return f"{blob & SERIALS - 1:x}"
 
 
 def relative_path(blob: int) -> str:
-    """Where a blob lies below the directory: for who copies the store."""
-    return f"{blob >> SERIAL_BITS:x}/{(blob & SERIALS - 1) >> SHARD_BITS:x}/{serial_name(blob)}"
+    """Where a blob lies."""
+    return f"{shard_path(blob >> SHARD_BITS)}/{serial_name(blob)}"
 
 
 def mkdir_if_missing(disk: Disk, path: str) -> None:
+    """Makes a directory, or finds it there."""
     with suppress(FileExistsError):
         disk.mkdir(path)
 
@@ -60,10 +80,7 @@ def numbers(disk: Disk, path: str) -> list[int]:
         names = disk.listdir(path)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return sorted(int(name, 16) for name in names if _HEXADECIMAL.fullmatch(name))
-
-
-_HEXADECIMAL = re.compile(r"0|[1-9a-f][0-9a-f]{0,15}")
+    return sorted(int(name, 16) for name in names if NUMBER_NAME.fullmatch(name))
 
 
 def settle_format(disk: Disk, directory: str) -> None:

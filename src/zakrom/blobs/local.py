@@ -29,11 +29,14 @@ from zakrom.blobs.layout import (
     SERIALS,
     SHARD_BITS,
     SHARDS,
+    generation_of,
+    generation_path,
     mkdir_if_missing,
     numbers,
     relative_path,
     serial_name,
     settle_format,
+    shard_path,
 )
 from zakrom.blobs.reader import LocalReader
 from zakrom.blobs.stage import LocalStage, raise_if_full
@@ -129,7 +132,7 @@ class LocalBlobs:
 
     def _make_shard(self, shard: int) -> int:
         """Called with the lock held: no other thread makes directories meanwhile."""
-        path, above = self._shard_path(shard), self._generation_path(shard >> SERIAL_BITS - SHARD_BITS)
+        path, above = self._shard_path(shard), self._generation_path(generation_of(shard))
         if shard in self._durable_shards and (directory := _open_if_there(self._disk, path)) is not None:
             return directory
         if self._refusal is not None:
@@ -221,7 +224,7 @@ class LocalBlobs:
 
     def _remove_if_empty(self, shard: int) -> None:
         """Not those of our own generation: they would have to be made and synced again at once."""
-        generation = shard >> SERIAL_BITS - SHARD_BITS
+        generation = generation_of(shard)
         if generation == self._generation:
             return
         with suppress(OSError):  # not empty, or gone
@@ -231,13 +234,13 @@ class LocalBlobs:
     # -------------------------------------------------------------------------------------------------------- layout
 
     def _generation_path(self, generation: int) -> str:
-        return f"{self._directory}/{generation:x}"
+        return f"{self._directory}/{generation_path(generation)}"
 
     def _shard_path(self, shard: int) -> str:
-        return f"{self._directory}/{shard >> SERIAL_BITS - SHARD_BITS:x}/{shard & SHARDS - 1:x}"
+        return f"{self._directory}/{shard_path(shard)}"
 
     def _path(self, blob: int) -> str:
-        return f"{self._shard_path(blob >> SHARD_BITS)}/{serial_name(blob)}"
+        return f"{self._directory}/{relative_path(blob)}"
 
     def _shards_of(self, generation: int) -> list[int]:
         """The numbers (generation included) of the directories of a generation, in order."""

@@ -237,7 +237,8 @@ class Committer:
     def _look_at_room(self) -> None:
         was, self.full = self.full, self._room.short()
         if was != self.full:
-            log.warning("the disk is full" if self.full else "there is room on the disk again")
+            # Debug: the room job tells operators once, for the catalog and the blobs together.
+            log.debug("growing changes are refused" if self.full else "growing changes are taken again")
 
     def _fits(self, inline_bytes: int) -> bool:
         """Whether pages inside the catalog suffice, with some left for deletes."""

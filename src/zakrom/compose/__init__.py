@@ -72,6 +72,7 @@ def serve(settings: Settings, announce: Announce) -> int:
         if tls is None:
             raise errors.InvalidSetting("--tls-cert needs --tls-key.", hint="give both, or none")
         _check_certificate(tls)
+    os.umask(0o077)  # keys and data are for the owner's eyes only
     opened = directory.open_directory(settings.data)
     root, generated, kept_in = _root(settings, opened)
     s3, admin = _bind(settings.address, "--address"), _bind(settings.admin_address, "--admin-address")
@@ -174,11 +175,7 @@ def _writer_listener(opened: Opened) -> tuple[socket.socket, str]:
     if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode):
         os.unlink(path)  # the lock is ours: whoever listened there is dead
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    old_mask = os.umask(0o177)
-    try:
-        listener.bind(path)
-    finally:
-        os.umask(old_mask)
+    listener.bind(path)
     listener.listen(socket.SOMAXCONN)
     return listener, path
 

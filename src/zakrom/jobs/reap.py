@@ -23,10 +23,13 @@ class Reap:
         self._store = store
         self._clock_ms = clock_ms
         self._freed_bytes = 0
+        self._looked = False
 
     async def wait(self) -> None:
-        """Until the next look."""
-        await asyncio.sleep(PAUSE_SECONDS)
+        """Until the next look; the first is at once, for what a crash has left."""
+        if self._looked:
+            await asyncio.sleep(PAUSE_SECONDS)
+        self._looked = True
 
     async def step(self) -> Outcome:
         """Reaps all that is due."""

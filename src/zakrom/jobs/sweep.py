@@ -24,10 +24,13 @@ class Sweep:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._removed = 0
+        self._looked = False
 
     async def wait(self) -> None:
-        """Until the next look."""
-        await asyncio.sleep(PAUSE_SECONDS)
+        """Until the next look; the first is at once, for what a crash has left."""
+        if self._looked:
+            await asyncio.sleep(PAUSE_SECONDS)
+        self._looked = True
 
     async def step(self) -> Outcome:
         """Sweeps one closed generation."""

@@ -45,7 +45,7 @@ PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.1, 5.0
 EXIT_REFUSED = 78
 """A child's exit code for "do not try again" (EX_CONFIG of sysexits.h)."""
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # linux/prctl.h
 _WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _log = logging.getLogger("zakrom.work.processes")
 
@@ -233,6 +233,7 @@ class Supervisor:
         try:
             self._forget_supervising()
             _die_with(supervisor, self._lifeline[0])
+            _call_oneself(child.name)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
             child.run(Place(child.name, self._lifeline[0], _Ready(ready_pipe)))
             code = 0
@@ -354,6 +355,12 @@ def _die_with(supervisor: int, lifeline: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def _call_oneself(name: str) -> None:
+    """The name that `ps -o comm` and `top` show, where the system has such a thing (Linux: 15 bytes)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, f"zk-{name}".encode()[:15], 0, 0, 0)
 
 
 def _spoken(code: int) -> str:

@@ -1,4 +1,4 @@
-"""A running admin API over real parts: a catalog with its writer process, blobs on disk, uvicorn on loopback.
+"""A running admin API over real parts: a catalog with its writer process, blobs on disk, the guarded uvicorn on loopback.
 
 The application runs in a thread with an event loop of its own, so that tests speak to it as clients do, and can reach behind it
 with `Running.do` to put things into the store.
@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import uvicorn
 from fastapi import FastAPI
 
 from zakrom.admin.app import create_app
@@ -30,6 +29,8 @@ from zakrom.model.facts import AccessKey, Bucket, Details, User
 from zakrom.store import Store, StoreOptions
 from zakrom.testing.access import Access
 from zakrom.testing.catalog_site import SqliteSite
+from zakrom.web.guard import serve_app, uvicorn_config
+from zakrom.web.limits import Limits
 
 T = TypeVar("T")
 
@@ -154,7 +155,7 @@ class Running:
 
     def stop(self) -> None:
         """Ends it."""
-        self._server.should_exit = True
+        self.loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(START_SECONDS)
         assert not self._thread.is_alive()
 
@@ -175,13 +176,10 @@ class Running:
         await self.catalog.apply(PutUser(root, replace=True))
         await self.catalog.apply(PutAccessKey(AccessKey(ROOT_KEY, ROOT_SECRET, "root", clock_ms()), replace=True))
         self.app = self._application()
-        config = uvicorn.Config(self.app, lifespan="off", ws="none", log_config=None, access_log=False, server_header=False)
-        self._server = uvicorn.Server(config)
-        task = asyncio.ensure_future(self._server.serve(sockets=[self._listener]))
-        while not self._server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.005)
-        self._ready.set()
-        await task
+        config = uvicorn_config(self.app, limits=Limits(drain_seconds=5))
+        self._stop = asyncio.Event()
+        self.loop.call_soon(self._ready.set)  # the socket listens already: who comes now waits a moment
+        await serve_app(config, [self._listener], self._stop)
         await self.store.close()
 
     def _application(self) -> FastAPI:

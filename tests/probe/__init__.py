@@ -1,0 +1,1 @@
+"""Real processes of a real server: killed, starved, watched."""

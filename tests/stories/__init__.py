@@ -1,0 +1,1 @@
+"""Stories: what S3 means, told through the whole door without a socket."""
