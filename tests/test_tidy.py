@@ -6,6 +6,7 @@ import ast
 import functools
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -194,14 +195,29 @@ def without_reason(node: ast.Call | ast.Attribute) -> bool:
     return name in marks and not positional and not any(keyword.arg == "reason" for keyword in node.keywords)
 
 
-@pytest.mark.parametrize("script", ["scripts/environment", "scripts/system-packages", ".ci/run"])
+SCRIPTS = ("scripts/environment", "scripts/system-packages", ".ci/run")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_scripts_can_be_run(script: str) -> None:
-    """Executable, and of a syntax that the shell of any Unix accepts."""
+    """Executable, for the shell that they name, and without the traps that shellcheck knows."""
     path = ROOT / script
-    shell = "bash" if "bash" in path.read_text().splitlines()[0] else "sh"
+    done = subprocess.run([tool("shellcheck"), path], capture_output=True, text=True, timeout=60, check=False)
 
     assert path.stat().st_mode & 0o111
-    assert subprocess.run([shell, "-n", path], check=False, timeout=10).returncode == 0
+    assert (0, "") == (done.returncode, done.stdout)
+
+
+def test_the_dockerfile_is_clean() -> None:
+    """The image is built as hadolint thinks right."""
+    done = subprocess.run([tool("hadolint"), ROOT / "Dockerfile"], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (0, "") == (done.returncode, done.stdout)
+
+
+def tool(name: str) -> Path:
+    """A program of this environment."""
+    return Path(sys.executable).with_name(name)
 
 
 def test_changes_are_told_in_the_form_of_the_template() -> None:

@@ -299,7 +299,7 @@ def _setting(
     group: str,
     default: str,
     kind: Kind[T],
-    help: str,  # noqa: A002 - the word of the trade
+    help: str,
     *,
     reason: str = "",
     secret: bool = False,

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,12 +34,14 @@ def free_port() -> int:
         return port
 
 
-def run(*command: object, cwd: Path | None = None, seconds: float = 60, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *command: object, cwd: Path | None = None, seconds: float = 60, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """Runs a program to its end and returns what it said; no shell, no settings of ours."""
     return subprocess.run(
         [str(part) for part in command],
         cwd=cwd,
-        env=clean_environment(**environment),
+        env=clean_environment(**(environment or {})),
         capture_output=True,
         text=True,
         timeout=seconds,

@@ -152,7 +152,7 @@ def container(installed: Path, data: Path, **more: str) -> Iterator[tuple[subpro
 def healthy(installed: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """What the image's health check says."""
     command = dockerfile.last(IMAGE, "HEALTHCHECK").exec_form()
-    return run(installed / command[0], *command[1:], **environment)
+    return run(installed / command[0], *command[1:], environment=environment)
 
 
 def wait_until_healthy(installed: Path, environment: dict[str, str], process: subprocess.Popen[bytes], data: Path) -> None:

@@ -231,7 +231,7 @@ def test_what_was_set_survives_a_restart(tmp_path: Path) -> None:
 
 
 def test_who_waits_does_not_hold_up_a_stop(tmp_path: Path) -> None:
-    """SIGTERM while somebody waits: the server ends soon, the client waits on, and misses nothing of what the next one frees."""
+    """SIGTERM while somebody waits: the server ends soon, the client waits on, and misses nothing that the next one frees."""
     with Server(tmp_path / "data") as server, ThreadPoolExecutor(1) as pool:
         root, s3 = client_of(server), server.client()
         s3.create_bucket(Bucket="awaited")

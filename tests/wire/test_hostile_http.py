@@ -187,7 +187,7 @@ BAD_HEADS = {
     "unknown coding": b"PUT /put HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
     "coding before chunked": b"PUT /put HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
     "chunked twice": b"PUT /put HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
-    "chunked in two headers": b"PUT /put HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked in two headers": b"PUT /put HTTP/1.1\r\nHost: a\r\n" + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n0\r\n\r\n",
     "almost chunked": b"PUT /put HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
     "chunked with a parameter": b"PUT /put HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked;a=b\r\n\r\n0\r\n\r\n",
     "vertical tab before chunked": b"PUT /put HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
@@ -308,7 +308,7 @@ def test_bad_chunks_are_refused(site: WebSite, name: str) -> None:
 
 
 def test_good_chunks_are_read(site: WebSite) -> None:
-    """Sizes in both cases, leading zeros, extensions and trailers; the next request on the connection is read where it begins."""
+    """Sizes in both cases, leading zeros, extensions and trailers; the next request is read where it begins."""
     body = b"5\r\nabcde\r\n00A;ext=1\r\n0123456789\r\n0\r\nX-Trailer: t\r\n\r\n"
     answer = site.ask(CHUNKED + body + b"GET /next HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 
@@ -620,13 +620,8 @@ def test_a_body_that_is_thrown_away_has_a_limit(adapter: Adapter, door: Door) ->
     limits = Limits(linger_seconds=1.0, linger_idle_seconds=0.5, linger_bytes_max=8 * MIB)
     with web_site(adapter, door, limits=limits) as site, site.connect() as connection:
         connection.sendall(b"PUT /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (1 << 40))
-        sent = 0
-        began = time.monotonic()
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
-            while time.monotonic() - began < 10.0:
-                sent += connection.send(bytes(65536))
-
-    assert sent < 64 * MIB
+            connection.sendall(bytes(64 * MIB))
 
 
 def test_the_connection_lives_on_after_an_error(site: WebSite) -> None:
@@ -642,7 +637,7 @@ def test_the_connection_lives_on_after_an_error(site: WebSite) -> None:
     assert b"InternalError" in answer
 
 
-# ----------------------------------------------------------------------------------------------------- forms of requests, answers
+# --------------------------------------------------------------------------------------------------- forms of requests, answers
 
 
 @pytest.mark.parametrize(
@@ -729,7 +724,9 @@ def test_http_1_0_may_keep_the_connection(door: Door) -> None:
 
 def test_an_offer_to_upgrade_is_not_taken(site: WebSite) -> None:
     """h2c and websocket: the request is an ordinary one, and so is the next."""
-    offer = b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+    offer = (
+        b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n\r\n"
+    )
     answer = site.ask(offer)
 
     assert statuses(answer) == [b"200"]
@@ -766,8 +763,7 @@ def test_a_broken_answer_is_a_reset_to_who_waits_for_the_end(site: WebSite) -> N
     with site.connect() as connection:
         connection.sendall(b"GET /rotten?endless HTTP/1.0\r\n\r\n")
         with pytest.raises(ConnectionResetError):
-            while connection.recv(65536):
-                pass
+            connection.makefile("rb").read()
 
 
 def test_a_file_that_is_too_short_is_cut(adapter: Adapter, tmp_path: Path) -> None:

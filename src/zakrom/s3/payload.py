@@ -13,7 +13,7 @@ from zakrom import errors
 from zakrom.model.facts import Checksum, Upload
 from zakrom.rules.multipart import PART_BYTES_MAX
 from zakrom.s3.call import Call
-from zakrom.store.receive import Digest
+from zakrom.store.receive import Digest, Piece
 from zakrom.wire import checksums, chunked
 from zakrom.wire.checksums import ChecksumRequest, Hasher
 
@@ -40,7 +40,6 @@ class Payload:
         self._decoder = chunked.decoder(call.verified, call.request.headers) if sha256.startswith(_STREAMING) else None
         self._sha256_declared = None if sha256 == UNSIGNED or self._decoder else sha256
         self._sha256 = None if self._sha256_declared is None else self._sha256_hasher()
-        self._waiting: list[bytes] = []
         self._ended = False
         self.length = self._decoder.length if self._decoder else self._body.length
         if self.length is not None:
@@ -63,25 +62,24 @@ class Payload:
             )
         return cls(call, PART_BYTES_MAX, agreed or checksums.DEFAULT, asked)
 
-    async def read(self) -> bytes:
-        """The next decoded piece, b"" at the end."""
-        if self._decoder is None:
-            piece = await self._body.read()
-            self._count(len(piece))
-            return piece
-        while not self._waiting and not self._ended:
+    async def read(self) -> list[Piece]:
+        """The next decoded pieces, none at the end."""
+        pieces: list[Piece] = []
+        while not pieces:
             raw = await self._body.read()
-            if not raw:
+            if self._decoder is None:
+                pieces = [raw]
+            elif raw:
+                pieces = self._decoder.feed(raw)
+            elif not self._ended:
                 self._decoder.finish()
                 self._ended = True
-            else:
-                self._waiting = [bytes(piece) for piece in self._decoder.feed(raw)]
-        piece = b"".join(self._waiting)
-        self._waiting = []
-        self._count(len(piece))
-        return piece
+            if not raw:
+                return []
+        self._count(sum(map(len, pieces)))
+        return pieces
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: Piece) -> None:
         """Takes bytes into all digests."""
         self._md5.update(data)
         for hasher in self._sums.values():
@@ -181,9 +179,9 @@ async def read_body(call: Call, limit: int, *, must_have_digest: bool = False) -
         raise errors.InvalidRequest("Missing required header for this request: Content-MD5")
     try:
         payload = Payload(call, limit, None, asked)
-        pieces = []
-        while piece := await payload.read():
-            pieces.append(piece)
+        pieces: list[Piece] = []
+        while more := await payload.read():
+            pieces += more
     except errors.EntityTooLarge:
         raise errors.MaxMessageLengthExceeded(max_message_length_bytes=limit) from None
     body = b"".join(pieces)

@@ -20,6 +20,10 @@ BATCH_BYTES = 1024 * 1024
 """Handed to the threads at once: a hop to a thread costs about 50 µs, hashing 1 MiB about 1.3 ms."""
 
 
+Piece = bytes | memoryview
+"""Bytes as they came: they are hashed and written where they lie, never copied together."""
+
+
 class Digest(NamedTuple):
     """What the bytes are called: the ETag (without quotes) and the checksum to show."""
 
@@ -33,11 +37,11 @@ class Payload(Protocol):
     length: int | None
     """How many bytes will come, if the sender said so."""
 
-    async def read(self) -> bytes:
-        """The next piece, b"" at the end. Raises what is wrong with the framing."""
+    async def read(self) -> list[Piece]:
+        """The next pieces, none at the end. Raises what is wrong with the framing."""
         ...
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: Piece) -> None:
         """Takes the bytes into all digests; called in order, from one thread at a time."""
         ...
 
@@ -62,12 +66,13 @@ async def receive(store: Store, payload: Payload) -> Received:
     if payload.length is not None and payload.length >= BATCH_BYTES:
         # The room is set aside before the first read, which is when the sender is told to go on.
         stage = await store.in_thread(store.blobs.stage, payload.length)
-        return await _staged(store, payload, stage, b"")
-    head = await _gather(payload, INLINE_BYTES_MAX + 1)
-    if len(head) <= INLINE_BYTES_MAX:
-        payload.update(head)
-        content = Inline(head, blocks(head)) if head else Nothing()
-        return Received(content, len(head), payload.finish())
+        return await _staged(store, payload, stage, _Batch())
+    head = await _gather(payload, INLINE_BYTES_MAX + 1, _Batch())
+    if head.size <= INLINE_BYTES_MAX:
+        data = b"".join(head.pieces)
+        payload.update(data)
+        content = Inline(data, blocks(data)) if data else Nothing()
+        return Received(content, head.size, payload.finish())
     stage = await store.in_thread(store.blobs.stage, payload.length)
     return await _staged(store, payload, stage, head)
 
@@ -78,32 +83,40 @@ async def forsake(store: Store, content: Content, reason: BaseException) -> None
         await store.in_thread(store.blobs.drop, [content.blob])
 
 
-async def _gather(payload: Payload, size: int, head: bytes = b"") -> bytes:
-    """``head`` and what follows, until there are ``size`` bytes or the end."""
-    have = len(head)
-    pieces = [head] if head else []
-    while have < size:
-        piece = await payload.read()
-        if not piece:
+class _Batch:
+    """Pieces that are hashed and written in one go."""
+
+    __slots__ = ("pieces", "size")
+
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+        self.size = 0
+
+
+async def _gather(payload: Payload, size: int, batch: _Batch) -> _Batch:
+    """The batch with what follows, until it has ``size`` bytes or the end has come."""
+    while batch.size < size:
+        pieces = await payload.read()
+        if not pieces:
             break
-        pieces.append(piece)
-        have += len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        batch.pieces += pieces
+        batch.size += sum(map(len, pieces))
+    return batch
 
 
-async def _staged(store: Store, payload: Payload, stage: Stage, head: bytes) -> Received:
+async def _staged(store: Store, payload: Payload, stage: Stage, batch: _Batch) -> Received:
     size = 0
     running: asyncio.Future[tuple[None, None]] | None = None
     try:
-        batch = await _gather(payload, BATCH_BYTES, head)
-        if len(batch) < BATCH_BYTES:
+        await _gather(payload, BATCH_BYTES, batch)
+        if batch.size < BATCH_BYTES:
             return await store.in_thread(_at_once, payload, stage, batch)
-        while batch:
-            size += len(batch)
+        while batch.size:
+            size += batch.size
             if running is not None:
                 await running
-            running = asyncio.gather(store.in_thread(payload.update, batch), store.in_thread(stage.write, batch))
-            batch = await _gather(payload, BATCH_BYTES)
+            running = asyncio.gather(store.in_thread(_hash, payload, batch), store.in_thread(_write, stage, batch))
+            batch = await _gather(payload, BATCH_BYTES, _Batch())
         if running is not None:
             await running
         digest = payload.finish()
@@ -116,9 +129,19 @@ async def _staged(store: Store, payload: Payload, stage: Stage, head: bytes) -> 
     return Received(Staged(facts.id, facts.length, facts.blocks), size, digest)
 
 
-def _at_once(payload: Payload, stage: Stage, batch: bytes) -> Received:
-    payload.update(batch)
+def _hash(payload: Payload, batch: _Batch) -> None:
+    for piece in batch.pieces:
+        payload.update(piece)
+
+
+def _write(stage: Stage, batch: _Batch) -> None:
+    for piece in batch.pieces:
+        stage.write(piece)
+
+
+def _at_once(payload: Payload, stage: Stage, batch: _Batch) -> Received:
+    _hash(payload, batch)
     digest = payload.finish()
-    stage.write(batch)
+    _write(stage, batch)
     facts = stage.commit()
-    return Received(Staged(facts.id, facts.length, facts.blocks), len(batch), digest)
+    return Received(Staged(facts.id, facts.length, facts.blocks), batch.size, digest)

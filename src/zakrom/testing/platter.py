@@ -136,6 +136,8 @@ class File:
 
     def after_crash(self, keep: Keep) -> File:
         """What a power cut leaves of it."""
+        if not self._log:
+            return File(self._base)
         content = bytearray(self._base)
         full = bytearray(self._base)
         resized: Change | None = None  # the last change of the size that no fsync settled

@@ -65,9 +65,7 @@ def receive_all(connection: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def web_site(
-    adapter: Adapter, handler: Handler, *, limits: Limits | None = None, tls: Tls | None = None
-) -> Iterator[WebSite]:
+def web_site(adapter: Adapter, handler: Handler, *, limits: Limits | None = None, tls: Tls | None = None) -> Iterator[WebSite]:
     """Serves ``handler`` while the block runs. Raises what the server raised, if it failed."""
     listening = socket.create_server(("127.0.0.1", 0))
     site = WebSite(adapter, listening.getsockname()[1])

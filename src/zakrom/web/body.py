@@ -23,6 +23,10 @@ class Source(Protocol):
         ...
 
 
+LARGE_BYTES = 32 * 1024
+"""Pieces of at least this size are handed on one by one: copying them together costs more than another call."""
+
+
 class ArrivingBody:
     """One request's body."""
 
@@ -63,9 +67,12 @@ class ArrivingBody:
             if self.whole:
                 return b""
             await self._source.body_arrives(self)
-        taken = self._pieces.popleft() if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        self._buffered = 0
+        if len(self._pieces) == 1 or len(self._pieces[0]) >= LARGE_BYTES:
+            taken = self._pieces.popleft()
+        else:
+            taken = b"".join(self._pieces)
+            self._pieces.clear()
+        self._buffered -= len(taken)
         self._source.body_taken()
         return taken
 

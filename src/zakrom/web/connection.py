@@ -122,10 +122,10 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
         self._transport = transport
-        self._out = Outlet(self._loop, transport, self._host.limits)
         peer = transport.get_extra_info("peername")
         self._peer = peer[0] if isinstance(peer, tuple) else ""
         self._secure = transport.get_extra_info("sslcontext") is not None
+        self._out = Outlet(self._loop, transport, self._host.limits, secure=self._secure)
         self._deadline = time.monotonic() + self._host.limits.head_seconds
         if not self._host.joined(self):
             self._refuse(ProtocolError(503, "SlowDown", errors.SlowDown().message))

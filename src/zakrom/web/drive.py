@@ -11,7 +11,6 @@ and `asyncio.TaskGroup` remember the current task when they are entered and canc
 from __future__ import annotations
 
 import asyncio
-import types
 from asyncio import _enter_task, _leave_task  # documented for makers of tasks: docs.python.org/3/library/asyncio-extending.html
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
@@ -83,24 +82,40 @@ def start(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None])
         return None
     finally:
         _leave(loop, stand_in)
-    task = loop.create_task(_rest(coroutine, awaited), context=context)
+    task = loop.create_task(_Rest(coroutine, awaited), context=context)
     stand_in.become(task)
     return task
 
 
-@types.coroutine
-def _rest(coroutine: Coroutine[Any, Any, None], awaited: object) -> Generator[object, None, None]:
-    """The remainder of a coroutine that has already yielded ``awaited``."""
-    try:
-        while True:
-            try:
-                yield awaited
-            except GeneratorExit:
-                coroutine.close()
-                raise
-            except BaseException as error:  # noqa: BLE001  # a cancellation: the coroutine decides what it means
-                awaited = coroutine.throw(error)
-            else:
-                awaited = coroutine.send(None)
-    except StopIteration:
-        return
+class _Rest(Coroutine[Any, Any, None]):
+    """The remainder of a coroutine that has already yielded ``awaited``: gives that first.
+
+    A class and not a generator, since a task that is cancelled before its first step throws into what has not begun.
+    """
+
+    __slots__ = ("_awaited", "_coroutine")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], awaited: object) -> None:
+        self._coroutine = coroutine
+        self._awaited: tuple[object] | None = (awaited,)
+
+    def send(self, value: object) -> object:
+        if self._awaited is None:
+            return self._coroutine.send(value)
+        (first,) = self._awaited
+        self._awaited = None
+        return first
+
+    def throw(self, *error: Any) -> object:  # noqa: ANN401 - in any of the forms that generators take
+        if self._awaited is not None:
+            (first,) = self._awaited
+            self._awaited = None
+            if asyncio.isfuture(first):
+                first.cancel()
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        raise RuntimeError("only a task runs this")

@@ -43,7 +43,14 @@ class Outlet:
 
     __slots__ = ("_deadline", "_limits", "_loop", "_mark", "_transport", "_waiter", "lost", "paused", "sent")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, transport: Any, limits: Limits) -> None:  # noqa: ANN401 - uvloop's is no asyncio.Transport
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        transport: Any,  # noqa: ANN401 - uvloop's is no asyncio.Transport
+        limits: Limits,
+        *,
+        secure: bool,
+    ) -> None:
         self._loop = loop
         self._transport = transport
         self._limits = limits
@@ -53,7 +60,8 @@ class Outlet:
         self.paused = False  # the kernel has not taken all
         self.lost = False  # it never will
         self.sent = 0  # bytes of the current answer's body
-        transport.set_write_buffer_limits(high=0)
+        # TCP pauses beyond the mark, TLS at it: zero would pause it for ever.
+        transport.set_write_buffer_limits(high=1 if secure else 0, low=0)
 
     # ---------------------------------------------------------------------------------------------------------- the transport
 

@@ -65,7 +65,7 @@ class Scripted:
 
             do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - http.server's own names
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the same
+            def log_message(self, format: str, *args: object) -> None:
                 """Says nothing."""
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -14,7 +14,7 @@ import pytest
 from zakrom import __version__
 from zakrom.cli import main
 
-START_SECONDS_MAX = 0.15  # of processor time, so that a busy machine changes nothing
+START_SECONDS_MAX = 0.15  # what a person does not notice when they press tab
 
 
 def zakrom(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -147,16 +147,18 @@ def test_help_and_version_import_no_command() -> None:
 
 @pytest.mark.alone
 def test_the_command_starts_quickly() -> None:
-    """`zakrom --version` costs less than 150 ms, the best of three."""
-    best = min(_version_seconds() for _ in range(3))
+    """`zakrom --version` takes less than 150 ms, or on a slow machine less than twice what importing click alone takes."""
+    click_alone = best_seconds(sys.executable, "-c", "import click")
 
-    assert best < START_SECONDS_MAX
+    assert best_seconds(sys.executable, "-m", "zakrom", "--version") < max(START_SECONDS_MAX, 2 * click_alone)
 
 
-def _version_seconds() -> float:
-    before = os.times()
-    start = time.perf_counter()
-    assert zakrom("--version").returncode == 0
-    after = os.times()
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    return min(used, time.perf_counter() - start)
+def best_seconds(*command: str) -> float:
+    """What a program takes from start to end, the best of five."""
+
+    def once() -> float:
+        start = time.perf_counter()
+        subprocess.run(command, capture_output=True, timeout=30, check=True)
+        return time.perf_counter() - start
+
+    return min(once() for _ in range(5))

@@ -149,7 +149,7 @@ def test_an_access_line_is_one_json_object() -> None:
 def test_a_key_cannot_fake_a_line() -> None:
     """A key may contain a line break; the log's lines stay one a request, in both forms."""
     for form in ("json", "console"):
-        with access_log(form) as (log, reader):  # type: ignore[arg-type]
+        with access_log(form) as (log, reader):
             log.line(Access("1", "peer", "PUT", "PutObject", 200, 0.1, 1, 0, "b", "x\n2026 FAKE \x1b[2J"))
             line = os.read(reader, 65536)
 
@@ -178,7 +178,12 @@ def test_no_line_is_lost_between_threads() -> None:
     """Lines that arrive while others are written are written too, each once."""
     with access_log("json") as (log, reader):
         got = bytearray()
-        drain = threading.Thread(target=lambda: [got.extend(piece) for piece in iter(lambda: os.read(reader, 65536), b"")])
+
+        def take() -> None:
+            while piece := os.read(reader, 65536):
+                got.extend(piece)
+
+        drain = threading.Thread(target=take)
         drain.start()
         for number in range(5000):
             log.line(Access(str(number), "peer", "GET", "GetObject", 200, 0.1, 0, 0))

@@ -28,7 +28,7 @@ from zakrom.s3.render import (
 )
 from zakrom.store import listing, uploads
 from zakrom.store.objects import ATTEMPTS_MAX
-from zakrom.store.receive import Digest
+from zakrom.store.receive import Digest, Piece
 from zakrom.store.uploads import Assembled
 from zakrom.web.message import Response
 from zakrom.wire import checksums, etags
@@ -158,9 +158,9 @@ async def complete_multipart_upload(call: Call) -> Response:
 async def read_body_of_complete(call: Call) -> bytes:
     """The list of parts. The checksum headers of this request speak of the object, not of the body."""
     payload = Payload(call, BODY_BYTES_MAX, None, checksums.ChecksumRequest())
-    pieces = []
-    while piece := await payload.read():
-        pieces.append(piece)
+    pieces: list[Piece] = []
+    while more := await payload.read():
+        pieces += more
     body = b"".join(pieces)
     payload.update(body)
     payload.finish()

@@ -223,7 +223,8 @@ def store(node: Directory, path: Path) -> None:
             store(below, path / name)
         else:
             with (path / name).open("xb") as file:
-                file.write(below.content)
+                file.write(below.content.rstrip(b"\0"))
+                file.truncate(len(below.content))  # zeros at the end become a hole: the catalog's reserve is nothing else
 
 
 def differences(node: Directory, path: Path) -> list[str]:
