@@ -50,11 +50,6 @@ def no_directory_sync() -> None:
     RealDisk.fsync = fsync  # type: ignore[method-assign]
 
 
-def late_blob_sync() -> None:
-    """Bytes are synced after the fact that names them, by nobody in particular."""
-    LocalStage._sync = lambda self: None  # type: ignore[attr-defined]
-
-
 MISTAKES = {
     "synchronous-off": synchronous_off,
     "synchronous-normal": synchronous_normal,

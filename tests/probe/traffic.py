@@ -1,7 +1,7 @@
 """Traffic whose every acknowledgement is remembered, so that it can be asked for afterwards.
 
-Each writer has keys of its own: what a key must hold is then known exactly, but for the one operation that was under way when the
-server died, which may have happened or not.
+Each writer has keys of its own: what a key must hold is then known exactly, but for the one operation that was under way when
+the server died, which may have happened or not.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ class Writer(threading.Thread):
 def lost(server: Server, bucket: str, writers: list[Writer]) -> list[str]:
     """Keys that do not hold what was acknowledged, or what was under way. None is the good answer."""
     client = server.client()
-    listed = {one["Key"] for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket) for one in page.get("Contents", [])}
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    listed = {one["Key"] for page in pages for one in page.get("Contents", [])}
     wrong = []
     for writer in writers:
         for key in {*writer.acknowledged, *writer.attempted}:

@@ -12,7 +12,9 @@ from fastapi.security import APIKeyHeader
 
 from zakrom import errors
 from zakrom.admin.actions import Action
+from zakrom.admin.lookout import Lookout
 from zakrom.admin.names import Random
+from zakrom.catalog.interface import Space
 from zakrom.model.caller import Caller
 from zakrom.model.facts import User
 from zakrom.rules import access
@@ -77,10 +79,13 @@ class Desk:
         self.job_status = job_status or (lambda: {name: job.status() for name, job in self.jobs.items()})
         self.clock_ms = clock_ms
         self.random = random
-        self.stopping = stopping
-        self.waiting = 0
+        self.lookout = Lookout(self.space, stopping)
         # Users and keys are read, changed and written back. All of that happens in this process: one at a time.
         self.identities = asyncio.Lock()
+
+    async def space(self, bucket: str | None) -> Space:
+        """Where a bucket (by name) or the store stands. Raises `NoSuchBucket`."""
+        return await self.catalog.space((await self.catalog.bucket(bucket)).id if bucket is not None else None)
 
 
 async def _desk(request: Request) -> Desk:

@@ -17,7 +17,6 @@ from zakrom.model.facts import (
     Details,
     Fact,
     Manifest,
-    Part,
     Slice,
     Upload,
     User,
@@ -166,7 +165,10 @@ class DeleteVersion(Tagged, frozen=True):
 
 
 class SetDetails(Tagged, frozen=True):
-    """-> Version. Replaces the details of an existing version (tags). Raises `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` on a marker."""
+    """-> Version.
+
+    Replaces the details of an existing version (tags). Raises `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` on a marker.
+    """
 
     bucket: int
     key: bytes
@@ -181,7 +183,10 @@ class CreateUpload(Tagged, frozen=True):
 
 
 class PutPart(Tagged, frozen=True):
-    """-> Part. A part, in place of the one that had its number. Raises `NoSuchUpload`, `QuotaExceeded`, `InsufficientStorage`, `Stale`."""
+    """-> Part. A part, in place of the one that had its number.
+
+    Raises `NoSuchUpload`, `QuotaExceeded`, `InsufficientStorage`, `Stale`.
+    """
 
     bucket: int
     key: bytes

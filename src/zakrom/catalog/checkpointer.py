@@ -1,8 +1,9 @@
 """Copies the WAL into the main file while the writer goes on.
 
-A checkpoint of some thousand pages takes tens of milliseconds on a good disk and seconds on a slow one: too long for those who wait
-for a PUT. So a thread with a connection of its own does the most of it; the writer then copies what was written meanwhile, which
-is little, and the WAL can start again. The thread runs no Python while it works, so it does not take the GIL from the writer.
+A checkpoint of some thousand pages takes tens of milliseconds on a good disk and seconds on a slow one: too long for those who
+wait for a PUT. So a thread with a connection of its own does the most of it; the writer then copies what was written meanwhile,
+which is little, and the WAL can start again. The thread runs no Python while it works, so it does not take the GIL from the
+writer.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class Copied(NamedTuple):
 
 
 def checkpoint(connection: sqlite3.Connection, *, restart: bool = False) -> Copied:
-    """One checkpoint: of what can be copied now, or, to ``restart`` the WAL, waiting for readers as long as ``busy_timeout``."""
+    """One checkpoint.
+
+    Of what can be copied now, or, to ``restart`` the WAL, waiting for readers as long as ``busy_timeout``.
+    """
     mode = "RESTART" if restart else "PASSIVE"
     try:
         busy, pages, copied = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()

@@ -1,8 +1,8 @@
 """A process's view of the catalog: reads of its own, changes through the writer.
 
 Reads are plain calls on a read-only connection, in the event loop's thread, finished before they return. Changes of one turn of
-the loop leave in one frame. What is asked with every request (buckets, documents, keys, users) is remembered; the writer tells all
-clients to forget before it answers a change of such a thing, so memory is never older than an acknowledgement. Without a
+the loop leave in one frame. What is asked with every request (buckets, documents, keys, users) is remembered; the writer tells
+all clients to forget before it answers a change of such a thing, so memory is never older than an acknowledgement. Without a
 connection nothing is remembered at all.
 """
 
@@ -156,7 +156,7 @@ class SqliteCatalog:
         """See `Catalog`."""
         return self._reads.find(bucket, key, version)
 
-    async def objects(self, bucket: int, prefix: bytes, after: bytes, inclusive: bool, limit: int) -> list[Version]:  # noqa: FBT001
+    async def objects(self, bucket: int, prefix: bytes, after: bytes, inclusive: bool, limit: int) -> list[Version]:
         """See `Catalog`."""
         return self._reads.objects(bucket, prefix, after, inclusive, limit)
 
@@ -166,7 +166,7 @@ class SqliteCatalog:
         prefix: bytes,
         after: bytes,
         after_seq: int | None,
-        inclusive: bool,  # noqa: FBT001
+        inclusive: bool,
         limit: int,
     ) -> list[Version]:
         """See `Catalog`."""
@@ -190,7 +190,7 @@ class SqliteCatalog:
         prefix: bytes,
         after: bytes,
         after_id: str | None,
-        inclusive: bool,  # noqa: FBT001
+        inclusive: bool,
         limit: int,
     ) -> list[Upload]:
         """See `Catalog`."""
@@ -388,7 +388,7 @@ class _Link(asyncio.Protocol):
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's own class
         self._splitter = frames.Splitter()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
+    def connection_lost(self, exc: Exception | None) -> None:
         """What was sent has an unknown outcome; what was not has none; nothing is remembered; another connection is tried."""
         self._open = False
         self._transport = None

@@ -103,7 +103,10 @@ class Committer:
         self._wal_due = self._room.sizes.wal_soft // schema.PAGE_BYTES
 
     def apply(self, batch: Sequence[Change | CloseGeneration]) -> list[Answer]:
-        """Makes the changes true and durable, in their order, and gives the answer of each. Never raises for a change's sake."""
+        """Makes the changes true and durable, in their order, and gives the answer of each.
+
+        Never raises for a change's sake.
+        """
         self._look_at_room()
         self.batches += 1
         self.changes += len(batch)

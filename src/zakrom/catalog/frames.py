@@ -1,8 +1,8 @@
 """What travels between the writer and its clients.
 
-A frame is four bytes of length, big-endian, and a MessagePack array of messages. To the writer: ``[number, message]``, a change or one
-of the messages below; a change is answered under its number, which its sender chose. From the writer: ``[number, kind, body]``.
-The socket is private to one server (0600, one user): frames are typed to catch our own mistakes, not an enemy.
+A frame is four bytes of length, big-endian, and a MessagePack array of messages. To the writer: ``[number, message]``, a change
+or one of the messages below; a change is answered under its number, which its sender chose. From the writer: ``[number, kind,
+body]``. The socket is private to one server (0600, one user): frames are typed to catch our own mistakes, not an enemy.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import msgspec
 from zakrom.catalog.changes import Change, Tagged
 
 FRAME_BYTES_MAX = 64 * 1024 * 1024
-"""The longest frame either side takes. The largest single change is a CompleteUpload of 10,000 parts that were copied from objects of
-many slices: a million slices are 20 MB."""
+"""The longest frame either side takes. The largest single change is a CompleteUpload of 10,000 parts that were copied from
+objects of many slices: a million slices are 20 MB."""
 
 RESULT, ERROR, INVALIDATE, HELLO = range(4)
 """The kinds of message from the writer: ``[number, RESULT, value]``, ``[number, ERROR, [name, message, fields]]``,

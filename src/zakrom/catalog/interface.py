@@ -36,8 +36,8 @@ class Found(NamedTuple):
 class Space(NamedTuple):
     """Where a client stands that waits for room.
 
-    ``cursor`` grows whenever bytes were freed in the scope (a bucket or the store), durably. ``full``: the disk had no room when
-    last looked at.
+    ``cursor`` grows whenever bytes were freed in the scope (a bucket or the store), durably. ``full``: the disk had no room
+    when last looked at.
     """
 
     cursor: int
@@ -71,7 +71,10 @@ class Catalog(Protocol):
         ...
 
     async def spare_bytes(self) -> int:
-        """How many bytes of small content fit into space that the catalog has taken already: a full disk does not matter to them."""
+        """How many bytes of small content fit into space that the catalog has taken already.
+
+        A full disk does not matter to them.
+        """
         ...
 
     # ------------------------------------------------------------------------------------------------- objects
@@ -139,11 +142,17 @@ class Catalog(Protocol):
 
     # ------------------------------------------------------------------------------------------------- chores
     async def retired(self, before_ms: int, limit: int) -> list[tuple[int, int]]:
-        """(id, length) of blobs with files that no version names since before ``before_ms``, oldest first. Empty during a `Hold`."""
+        """(id, length) of blobs with files that no version names since before ``before_ms``, oldest first.
+
+        Empty during a `Hold`.
+        """
         ...
 
     async def blobs(self, after: int, limit: int) -> list[BlobFacts]:
-        """Blobs that have files (no inline data), by id from beyond ``after``, with all their block checksums: for scrub and check."""
+        """Blobs that have files (no inline data).
+
+        By id from beyond ``after``, with all their block checksums: for scrub and check.
+        """
         ...
 
     async def known_blobs(self, ids: list[int]) -> set[int]:
@@ -168,7 +177,10 @@ class Catalog(Protocol):
 
     # ------------------------------------------------------------------------------------------------- changes
     async def apply(self, change: Change) -> Any:
-        """Makes the change true and durable, and returns what its class says. Shielded from cancellation by its caller's leaving."""
+        """Makes the change true and durable, and returns what its class says.
+
+        Shielded from cancellation by its caller's leaving.
+        """
         ...
 
     async def ready(self) -> None:

@@ -1,8 +1,8 @@
 """What the writer remembers between changes: counts, counters, and who may bring in blobs.
 
 A PUT needs its bucket's versioning, quota and usage each time; they live here and are written back once per transaction, so
-that a batch of fifty PUTs into a bucket updates its usage row once. The writer is the only one who writes the file, so memory is
-never stale; after a rollback it is wrong and `reset` forgets it.
+that a batch of fifty PUTs into a bucket updates its usage row once. The writer is the only one who writes the file, so memory
+is never stale; after a rollback it is wrong and `reset` forgets it.
 """
 
 from __future__ import annotations
@@ -124,7 +124,10 @@ class Ledger:
     # ---------------------------------------------------------------------------------------------------- writing
 
     def next_seq(self) -> int:
-        """A number greater than any before it, over restarts too: orders versions, names manifests, uploads and inline blobs."""
+        """A number greater than any before it.
+
+        Over restarts too: orders versions, names manifests, uploads and inline blobs.
+        """
         if self.seq >= self.seq_limit:
             self.seq_limit = self.seq + SEQ_RESERVE
             self.execute("UPDATE meta SET value = ? WHERE name = 'seq'", (self.seq_limit,))

@@ -164,7 +164,7 @@ def _check_sums(length: int, blocks: bytes, size: int) -> None:
     _must(len(blocks) == 4 * -(-length // BLOCK_BYTES))
 
 
-def _must(holds: bool) -> None:  # noqa: FBT001 -- an assertion's only argument
+def _must(holds: bool) -> None:
     """An assertion that stays when Python runs with -O: what it guards goes to disk."""
     if not holds:
         raise AssertionError("the facts of this change contradict each other")

@@ -48,7 +48,7 @@ def _joined(columns: str, table: str) -> str:
 
 
 def _of_alias(column: str) -> str:
-    head = column.split()[0]
+    head = column.split(maxsplit=1)[0]
     if head == "-seq":
         return "-v.seq AS rank"
     return column if head in ("0", "NULL") else f"v.{column}"
@@ -85,7 +85,10 @@ _UPLOADS = f"SELECT {rows.UPLOAD} FROM upload WHERE bucket = ? AND (key, id) > (
 
 
 class Reads:
-    """The questions of `interface.Catalog`, answered at once. Raises `DataCorrupt` or `ServiceUnavailable` for SQLite's errors."""
+    """The questions of `interface.Catalog`, answered at once.
+
+    Raises `DataCorrupt` or `ServiceUnavailable` for SQLite's errors.
+    """
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
@@ -162,7 +165,7 @@ class Reads:
             return None
         return Found(rows.version(row[:15]), None if row[15] is None else BlobFacts(*row[15:]))
 
-    def objects(self, bucket: int, prefix: bytes, after: bytes, inclusive: bool, limit: int) -> list[Version]:  # noqa: FBT001 -- the seam's
+    def objects(self, bucket: int, prefix: bytes, after: bytes, inclusive: bool, limit: int) -> list[Version]:
         """As `Catalog.objects`."""
         low = max(prefix, after if inclusive or not after else after + b"\0")
         return self._all(rows.version_of_object, _OBJECTS, (bucket, low, _end(prefix), limit))
@@ -173,7 +176,7 @@ class Reads:
         prefix: bytes,
         after: bytes,
         after_seq: int | None,
-        inclusive: bool,  # noqa: FBT001 -- the seam's
+        inclusive: bool,
         limit: int,
     ) -> list[Version]:
         """As `Catalog.versions`."""
@@ -217,7 +220,7 @@ class Reads:
         prefix: bytes,
         after: bytes,
         after_id: str | None,
-        inclusive: bool,  # noqa: FBT001 -- the seam's
+        inclusive: bool,
         limit: int,
     ) -> list[Upload]:
         """As `Catalog.uploads`."""
@@ -302,7 +305,9 @@ class Reads:
 
     def blob_totals(self) -> tuple[int, int]:
         """How many blobs have files, and how many bytes they hold."""
-        count, size = self._row("SELECT count(*), coalesce(sum(length), 0) FROM blob WHERE id < ? AND refs > 0", (INLINE_FIRST,))
+        count, size = self._row(
+            "SELECT count(*), coalesce(sum(length), 0) FROM blob WHERE id < ? AND refs > 0", (INLINE_FIRST,)
+        )
         return count, size
 
     def known_blobs(self, ids: list[int]) -> set[int]:

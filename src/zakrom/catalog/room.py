@@ -1,10 +1,10 @@
 """Room set aside, so that deletes go on when the disk is full.
 
-What a delete needs on a full disk is three things. *Length in the WAL*: it is grown once when the catalog is made and never cut,
-and a WAL whose pages are all in the main file is written again from its start. *Pages in the main file*: what deletes free stays
-in the file and is used again. *A checkpoint that can end*: pages that were added while they were in the WAL only must still fit
-into the main file. No page is reserved for that inside SQLite, so a file beside it, the reserve, holds the room; it is given up
-when a checkpoint or a commit meets a full disk, and taken again when there is room.
+What a delete needs on a full disk is three things. *Length in the WAL*: it is grown once when the catalog is made and never
+cut, and a WAL whose pages are all in the main file is written again from its start. *Pages in the main file*: what deletes free
+stays in the file and is used again. *A checkpoint that can end*: pages that were added while they were in the WAL only must
+still fit into the main file. No page is reserved for that inside SQLite, so a file beside it, the reserve, holds the room; it
+is given up when a checkpoint or a commit meets a full disk, and taken again when there is room.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ _FILE_NAME = "reserve"
 
 
 class Room:
-    """The room of one catalog: looked at before each batch (1.5 µs), so that a full disk is met rarely and never by a delete."""
+    """The room of one catalog.
+
+    Looked at before each batch (1.5 µs), so that a full disk is met rarely and never by a delete.
+    """
 
     def __init__(self, directory: str) -> None:
         self._directory = directory

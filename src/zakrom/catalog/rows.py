@@ -1,6 +1,7 @@
 """Rows to facts and back: the one place that knows the order of columns.
 
-A page of 1,000 keys is decoded in the event loop of a worker, so these are plain positional calls: 0.9 µs a row with its details.
+A page of 1,000 keys is decoded in the event loop of a worker, so these are plain positional calls: 0.9 µs a row with its
+details.
 """
 
 from __future__ import annotations

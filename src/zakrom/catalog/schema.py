@@ -1,7 +1,7 @@
 """The catalog's file: where it lies, how it is opened, and how an older one becomes a newer one.
 
-Migrations are the numbered files of ``catalog/sql``; each runs once, in a transaction of its own, and none is ever edited after a
-release or taken back. The format of a file is SQLite's ``user_version``: the number of the last migration it has seen. Nobody
+Migrations are the numbered files of ``catalog/sql``; each runs once, in a transaction of its own, and none is ever edited after
+a release or taken back. The format of a file is SQLite's ``user_version``: the number of the last migration it has seen. Nobody
 opens the file beside SQLite, not even to look at the format: closing any descriptor of it drops the locks of this process.
 """
 

@@ -60,13 +60,19 @@ _INVALIDATING = (
 _decode = msgspec.msgpack.Decoder(list[tuple[int, frames.Message]]).decode
 
 
-def run_writer(directory: str, listener: socket.socket, lifeline: int | None) -> None:
-    """Opens the catalog in ``directory`` and serves it on ``listener`` until SIGTERM, or until ``lifeline`` reads as closed.
+def run_writer(
+    directory: str, listener: socket.socket, lifeline: int | None, stop_signal: signal.Signals = signal.SIGTERM
+) -> None:
+    """Opens the catalog in ``directory`` and serves it on ``listener`` until ``stop_signal``.
 
-    For a process of its own: it takes over signals and ends the process, with 0 after finishing what was queued. It does not close
-    SQLite's connection: the last one to close would remove the WAL, and with it the room that deletes need on a full disk.
+    Or until ``lifeline`` reads as closed.
+
+    For a process of its own: it takes over signals and ends the process, with 0 after finishing what was queued. It does not
+    close SQLite's connection: the last one to close would remove the WAL, and with it the room that deletes need on a full
+    disk.
 
     Raises `FormatTooNew`, sqlite3.Error or OSError if the catalog cannot be opened.
+
     """
     signal.set_wakeup_fd(-1)  # the parent's, after a fork: its loop must not see our signals
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -74,7 +80,7 @@ def run_writer(directory: str, listener: socket.socket, lifeline: int | None) ->
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)  # values are frozen and free of cycles: looking for them costs 4 % of the writer's time
     writer = Writer(committer, listener, lifeline)
-    writer.run()
+    writer.run(stop_signal)
     logging.shutdown()
     os._exit(0)
 
@@ -137,11 +143,12 @@ class Writer:
         self._alarm.setblocking(False)
         self._selector.register(self._waker, selectors.EVENT_READ, self._stop)
 
-    def run(self) -> None:
-        """Serves until told to stop, then finishes what has arrived."""
+    def run(self, stop_signal: signal.Signals = signal.SIGTERM) -> None:
+        """Serves until told to stop, then finishes what has arrived. Other signals that ask processes to end are ignored."""
         signal.set_wakeup_fd(self._alarm.fileno())
-        signal.signal(signal.SIGTERM, lambda *_: None)  # the byte in the pipe ends the loop
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to the whole group it must not end us before the workers
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the supervisor decides
+        signal.signal(stop_signal, lambda *_: None)  # the byte in the pipe ends the loop
         while not self._stopping:
             self._turn(self._patience())
         self._turn(0)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from zakrom.cli.progress import bar
-from zakrom.settings import format_size
+from zakrom.cli.progress import bar, human
+
+if TYPE_CHECKING:
+    from zakrom.jobs.backup import Copied
 
 
 @click.command(
@@ -42,7 +44,7 @@ def backup(data: Path, target: Path, as_json: bool) -> None:
 
     with bar("copied", quiet=as_json) as show:
 
-        def on_progress(done: Any) -> None:
+        def on_progress(done: Copied) -> None:
             show(done.bytes, done.total_bytes, f"{done.blobs} of {done.total_blobs} blobs")
 
         done = offline.back_up(data, target, on_progress)
@@ -50,4 +52,4 @@ def backup(data: Path, target: Path, as_json: bool) -> None:
         click.echo(msgspec.json.encode(done._asdict()))
         return
     fresh = done.blobs - done.kept_blobs
-    click.echo(f"{target}: {done.blobs} blobs, {format_size(done.bytes)}; {fresh} of them new.")
+    click.echo(f"{target}: {done.blobs} blobs, {human(done.bytes)}; {fresh} of them new.")

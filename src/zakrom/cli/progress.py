@@ -10,6 +10,15 @@ Show = Callable[[int, int | None, str], None]
 """(bytes done, bytes in all if known, a word more)."""
 
 
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def human(size: int) -> str:
+    """A size to be read, not computed with: ``760.4 MiB``."""
+    power = min(max(size.bit_length() - 1, 0) // 10, len(UNITS) - 1)
+    return f"{size} {UNITS[0]}" if power == 0 else f"{size / 1024**power:.1f} {UNITS[power]}"
+
+
 @contextmanager
 def bar(verb: str, *, quiet: bool = False) -> Iterator[Show]:
     """Shows bytes, rate and, where the total is known, the time left."""

@@ -4,13 +4,14 @@
 
     supervisor ── locks the data directory, binds the sockets, forks
     ├── writer     (stage 0)  the catalog's only writer
-    ├── worker × N (stage 1)  S3
-    └── keeper     (stage 1)  the admin API and the background jobs
+    ├── worker x N (stage 1)  S3
+    └── keeper     (stage 2)  the admin API and the background jobs: S3 does not wait for it
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import stat
 import sys
@@ -38,6 +39,8 @@ STOP_SECONDS_MORE = 10.0
 """How much longer than its own patience with clients a worker may take to end before it is killed."""
 
 WRITER_STOP_SECONDS = 15.0
+WRITER_STOP_SIGNAL = signal.SIGUSR1
+"""Not SIGTERM: somebody may send that to all processes at once, and the writer must outlive the workers."""
 
 _READS = frozenset({"GetObject", "HeadObject", "GetObjectAttributes", "GetObjectTagging", "HeadBucket"})
 _WRITES = frozenset({"PutObject", "UploadPart", "CopyObject", "UploadPartCopy", "CompleteMultipartUpload"})
@@ -94,7 +97,7 @@ def serve(settings: Settings, announce: Announce) -> int:
         )
 
     try:
-        return Supervisor(_children(context, listener), on_ready=on_ready).run()
+        return Supervisor(_children(context, listener), on_ready=on_ready, ready_stage=1).run()
     finally:
         if os.path.exists(path):
             os.unlink(path)
@@ -108,7 +111,7 @@ def _children(context: Context, listener: socket.socket) -> list[Child]:
     def write(place: Place) -> None:
         _begin(context, "writer")
         place.ready()  # its socket is bound: who connects waits until the catalog is open
-        run_writer(str(context.opened.path / "catalog"), listener, place.lifeline)
+        run_writer(str(context.opened.path / "catalog"), listener, place.lifeline, WRITER_STOP_SIGNAL)
 
     def work(index: int) -> Child:
         def run(place: Place) -> None:
@@ -127,9 +130,9 @@ def _children(context: Context, listener: socket.socket) -> list[Child]:
 
     count = settings.worker_count(os.cpu_count() or 1)
     return [
-        Child("writer", write, stage=0, stop_seconds=WRITER_STOP_SECONDS),
+        Child("writer", write, stage=0, stop_signal=WRITER_STOP_SIGNAL, stop_seconds=WRITER_STOP_SECONDS),
         *(work(index) for index in range(1, count + 1)),
-        Child("keeper", keep, stage=1, stop_seconds=patience),
+        Child("keeper", keep, stage=2, stop_seconds=patience),
     ]
 
 

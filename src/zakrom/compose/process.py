@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 
 from zakrom import errors
@@ -52,10 +53,8 @@ async def _ensure_root(context: Context, store: Store) -> None:
         await catalog.user(ROOT)
     except errors.NoSuchUser:
         user = User(ROOT, secrets.token_hex(32), ROOT, "", now_ms, root=True)
-        try:
+        with contextlib.suppress(errors.UserAlreadyExists):  # another process of this server was quicker
             await catalog.apply(PutUser(user))
-        except errors.UserAlreadyExists:  # another process of this server was quicker
-            pass
     found = await catalog.access_key(wanted.access_key)
     if found is not None and found[0].secret == wanted.secret_key and not found[0].disabled:
         return
@@ -66,8 +65,6 @@ async def _ensure_root(context: Context, store: Store) -> None:
     await catalog.apply(PutAccessKey(AccessKey(wanted.access_key, wanted.secret_key, ROOT, now_ms), replace=True))
     before = await catalog.job(_ROOT_KEY_JOB)
     if before is not None and before.decode() != wanted.access_key:
-        try:
+        with contextlib.suppress(errors.NoSuchAccessKey):
             await catalog.apply(RemoveAccessKey(before.decode()))
-        except errors.NoSuchAccessKey:
-            pass
     await catalog.apply(SetJob(_ROOT_KEY_JOB, wanted.access_key.encode()))

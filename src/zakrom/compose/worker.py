@@ -17,7 +17,7 @@ from zakrom.observe import logs
 from zakrom.observe.logs import Access, AccessLog
 from zakrom.observe.metrics import BucketUsage, Metrics
 from zakrom.s3.call import DoorOptions
-from zakrom.s3.door import Door, Note
+from zakrom.s3.door import SYSTEM_PREFIX, Door, Note
 from zakrom.s3.system import System
 from zakrom.settings import Settings
 from zakrom.store import Store
@@ -114,9 +114,9 @@ class Recorder:
         known = note if isinstance(note, Note) else _UNKNOWN
         status = record.status or 499  # the client left before an answer; nginx's number for it
         self._metrics.request(known.operation, status, known.code, record.seconds, record.bytes_in, record.bytes_out)
-        if self._log is None:
-            return
         request = record.request
+        if self._log is None or (request is not None and request.path.startswith(SYSTEM_PREFIX)):
+            return  # load balancers ask for health every second: that is no access
         self._log.line(
             Access(
                 known.request_id,

@@ -14,7 +14,9 @@ from zakrom.wire.target import Query
 
 
 class Rules(NamedTuple):
-    """What signatures must be: ``regions`` they may name (the first is the one expected), whether SigV2 is welcome, clock skew.
+    """What signatures must be.
+
+    ``regions`` they may name (the first is the one expected), whether SigV2 is welcome, clock skew.
     """
 
     regions: tuple[str, ...]
@@ -48,7 +50,13 @@ class Doorman:
         key, user = found
         parts = RequestParts(request.method, request.path, query, request.headers, host_bucket)
         verified = sigv4.verify(
-            claim, key.secret, parts, now_ms=now_ms, region=rules.regions[0], also=rules.regions, key_cache=self._keys,
+            claim,
+            key.secret,
+            parts,
+            now_ms=now_ms,
+            region=rules.regions[0],
+            also=rules.regions,
+            key_cache=self._keys,
             skew_ms=rules.skew_ms,
         )
         if key.disabled or user.disabled:  # said only to who has the secret

@@ -1,3 +1,4 @@
-"""The store's chores: reap, sweep, scrub, room. Driven by what is due, never by walking everything to see whether there is
-work.
+"""The store's chores: reap, sweep, scrub, room.
+
+Driven by what is due, never by walking everything to see whether there is work.
 """

@@ -1,5 +1,6 @@
-"""Reap: unlinks blobs that nobody has named for longer than the grace. (Need does not wait for it: `store.space` reaps at
-once.)
+"""Reap: unlinks blobs that nobody has named for longer than the grace.
+
+(Need does not wait for it: `store.space` reaps at once.)
 """
 
 from __future__ import annotations

@@ -49,7 +49,10 @@ class Scrub:
         bytes_per_second: int,
         on_damage: Callable[[Damage], None],
     ) -> None:
-        """``interval_ms``: from the start of one round to the next; None: only when asked. ``bytes_per_second``: 0 is no limit."""
+        """``interval_ms``: from the start of one round to the next; None: only when asked.
+
+        ``bytes_per_second``: 0 is no limit.
+        """
         self._store = store
         self._clock_ms = clock_ms
         self._interval_ms = interval_ms

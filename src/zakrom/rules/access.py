@@ -20,3 +20,12 @@ def check(caller: Caller, action: str, bucket: Bucket | None) -> None:
     if user.root or action in _FOR_EVERY_USER or (bucket is not None and bucket.owner == user.canonical_id):
         return
     raise errors.AccessDenied
+
+
+def check_owner(expected: str | None, bucket: Bucket) -> None:
+    """Returns if the bucket has the owner (canonical id) that the caller expects, or none is expected. Raises `AccessDenied`.
+
+    Source: Amazon S3 User Guide, "Verifying bucket ownership with bucket owner condition".
+    """
+    if expected is not None and expected != bucket.owner:
+        raise errors.AccessDenied

@@ -52,13 +52,15 @@ def check_read(
         raise errors.PreconditionFailed(condition="If-Unmodified-Since")
     if if_none_match is not None:
         if _matches(if_none_match, version.etag):
-            raise _not_modified(version)
+            raise _not_modified(version, "If-None-Match")
     elif if_modified_since_ms is not None and if_modified_since_ms <= now_ms and modified_s <= if_modified_since_ms // 1000:
-        raise _not_modified(version)
+        raise _not_modified(version, "If-Modified-Since")
 
 
-def _not_modified(version: Version) -> errors.NotModified:
-    return errors.NotModified(etag=version.etag, modified_ms=version.modified_ms, version_id=version.version_id)
+def _not_modified(version: Version, condition: str) -> errors.NotModified:
+    return errors.NotModified(
+        etag=version.etag, modified_ms=version.modified_ms, version_id=version.version_id, condition=condition
+    )
 
 
 def _matches(header: str, etag: str) -> bool:

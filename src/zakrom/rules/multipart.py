@@ -15,7 +15,7 @@ from zakrom.model.facts import Manifest, ManifestPart, Part, Upload
 
 PART_BYTES_MIN = 5 * 1024 * 1024  # S3: of every part but the last
 PART_BYTES_MAX = 5 * 1024**3  # S3: also the limit of a single PutObject
-PARTS_MAX = 10_000
+PARTS_MAX = 10_000  # S3: parts of one upload
 OBJECT_BYTES_MAX = 50 * 1024**4  # S3 since December 2025: 50 TB
 
 
@@ -27,13 +27,14 @@ class Asked(NamedTuple):
     checksums: dict[str, str]
 
 
-def check_number(number: int) -> int:
-    """The part number itself. Raises `InvalidArgument`."""
+def check_number(text: str) -> int:
+    """The part number that a request names. Raises `InvalidArgument`."""
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
     if not 1 <= number <= PARTS_MAX:
         raise errors.InvalidArgument(
             f"Part number must be an integer between 1 and {PARTS_MAX}, inclusive",
             argument_name="partNumber",
-            argument_value=str(number),
+            argument_value=text,
         )
     return number
 
@@ -41,7 +42,8 @@ def check_number(number: int) -> int:
 def choose(upload: Upload, parts: Sequence[Part], asked: Sequence[Asked]) -> list[Part]:
     """The uploaded parts that the request names, in its order.
 
-    Raises `InvalidPartOrder`, `InvalidPart`, `EntityTooSmall`, `InvalidRequest` (a checksum is missing).
+    Raises `InvalidPartOrder`, `InvalidPart`, `EntityTooSmall`, `InvalidRequest` (a checksum is missing), `BadDigest` (a
+    checksum in another algorithm than the upload's).
     """
     if not asked:
         raise errors.InvalidRequest("You must specify at least one part")
@@ -61,13 +63,15 @@ def choose(upload: Upload, parts: Sequence[Part], asked: Sequence[Asked]) -> lis
 def _match(upload: Upload, part: Part | None, asked: Asked) -> Part:
     if part is None or asked.etag != part.etag:
         raise errors.InvalidPart(upload_id=upload.id, part_number=asked.number, etag=asked.etag)
-    if upload.checksum_algorithm is None:  # what parts declared was verified when they came
-        return part
     for algorithm, value in asked.checksums.items():
+        if upload.checksum_algorithm not in (None, algorithm):
+            raise errors.BadDigest(
+                f"The {algorithm.lower()} you specified for part {asked.number} did not match what we received."
+            )
         if part.checksum is None or algorithm != part.checksum.algorithm or value != part.checksum.value:
             raise errors.InvalidPart(upload_id=upload.id, part_number=asked.number, etag=asked.etag)
     # AWS asks for the part checksums of composite uploads: without them the object's checksum would rest on trust.
-    if upload.checksum_full_object is False and not asked.checksums:
+    if upload.checksum_algorithm and upload.checksum_full_object is False and not asked.checksums:
         raise errors.InvalidRequest(
             f"The upload was created using a {upload.checksum_algorithm.lower()} checksum. The complete request must "
             f"include the checksum for each part. It was missing for part {asked.number} in the request."

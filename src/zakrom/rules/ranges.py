@@ -63,7 +63,7 @@ def parse_copy(header: str, size: int) -> Span:
         )
     start, end = int(match.group(1)), int(match.group(2)) + 1
     if start >= size:
-        raise errors.InvalidRequest("The specified copy range is invalid for the source object size.")
+        raise errors.InvalidRequest("The specified copy range is invalid for the source object size")
     if end > size:
         raise errors.InvalidArgument(f"Range specified is not valid for source object of size: {size}", **fields)
     return Span(start, end)

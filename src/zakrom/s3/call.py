@@ -14,6 +14,11 @@ from zakrom.wire.sigv4 import Verified
 from zakrom.wire.target import Target
 
 
+def arn(bucket: str) -> str:
+    """The name of a bucket as IAM writes it."""
+    return f"arn:aws:s3:::{bucket}"
+
+
 class DoorOptions(NamedTuple):
     """What the operator chose about the S3 door."""
 
@@ -57,6 +62,11 @@ class Call:
         """The bucket; operations on buckets and objects have one."""
         assert self.bucket_or_none is not None
         return self.bucket_or_none
+
+    @property
+    def arn(self) -> str:
+        """The bucket's name as IAM writes it."""
+        return arn(self.bucket.name)
 
     @property
     def key(self) -> bytes:

@@ -78,8 +78,8 @@ def check_source(call: Call, version: Version) -> None:
             if_unmodified_since_ms=None if unmodified is None else dates.parse_http_date(unmodified),
             now_ms=call.now_ms,
         )
-    except errors.NotModified:
-        raise errors.PreconditionFailed(condition="x-amz-copy-source-If-None-Match") from None
+    except errors.NotModified as unchanged:
+        raise errors.PreconditionFailed(condition=f"x-amz-copy-source-{unchanged.fields['condition']}") from None
     except errors.PreconditionFailed as failed:
         failed.fields["condition"] = f"x-amz-copy-source-{failed.fields['condition']}"
         raise

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from zakrom import errors
 from zakrom.errors import Error
 from zakrom.identity.doorman import Doorman
-from zakrom.model.caller import ANONYMOUS
 from zakrom.rules import access
 from zakrom.s3 import registry
 from zakrom.s3.call import Call, DoorOptions
@@ -20,8 +19,8 @@ from zakrom.s3.operation import Operation, Router
 from zakrom.store import Store
 from zakrom.web.message import Handler, Request, Response
 from zakrom.wire import dates
-from zakrom.wire.headers import with_hoisted
 from zakrom.wire.errors import code_of, error_xml, status_of
+from zakrom.wire.headers import with_hoisted
 from zakrom.wire.target import parse_target
 
 SYSTEM_PREFIX = b"/-/"
@@ -109,10 +108,10 @@ class Door:
             request = request.with_headers(with_hoisted(request.headers, target.query))
         bucket = None
         if target.bucket is not None and operation.name != "CreateBucket":
-            if caller is ANONYMOUS:
-                access.check(caller, operation.action, None)
             bucket = await self._store.catalog.bucket(target.bucket)
         access.check(caller, operation.action, bucket)
+        if bucket is not None:
+            access.check_owner(request.text("x-amz-expected-bucket-owner"), bucket)
         if operation.run is None:
             raise errors.NotServed(f"{operation.name} is not implemented.", header=operation.keyword or None)
         return await operation.run(
@@ -123,6 +122,8 @@ class Door:
         status = status_of(error)
         if status in _OUR_FAULT:
             self._report(error, request_id)
+        if isinstance(error, errors.NoSuchKey) and progress.key is not None:
+            error.with_fields(key=progress.key)
         fields = _headers_of(error)
         if request.method == "HEAD" or status == 304:
             return Response(status, fields)

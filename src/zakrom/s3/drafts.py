@@ -17,12 +17,12 @@ _DIRECTIVES = ("COPY", _REPLACE)
 
 
 def new_nonce() -> int:
-    """A random nonce for a version id: 63 bits, never 0, which is the null version's."""
+    """A random nonce for a version id: 63 bits, never 0, which the null version has."""
     return secrets.randbits(63) | 1
 
 
 def details(call: Call) -> Details:
-    """Headers, metadata and tags of a new object. Raises `MetadataTooLarge`, `InvalidTag` …"""
+    """Headers, metadata and tags of a new object. Raises `MetadataTooLarge`, `InvalidTag`, `InvalidArgument`."""
     received = call.request.headers
     return Details(headers.kept(received), headers.user_metadata(received), _tags(call))
 

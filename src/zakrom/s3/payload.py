@@ -25,7 +25,10 @@ class Payload:
     """A body on its way in, for `store.receive`."""
 
     def __init__(self, call: Call, limit: int, kept: str | None, asked: ChecksumRequest) -> None:
-        """``limit``: bytes at most. ``kept``: the algorithm whose checksum is kept; None for the one declared, or the default."""
+        """``limit``: bytes at most.
+
+        ``kept``: the algorithm whose checksum is kept; None for the one declared, or the default.
+        """
         self._body = call.request.body
         self._limit = limit
         self._seen = 0

@@ -84,6 +84,11 @@ def storage_class(call: Call, default: str = "STANDARD") -> str:
     return asked
 
 
+def region_header(call: Call) -> Header:
+    """Where the bucket is: SDKs learn it from listings."""
+    return ("x-amz-bucket-region", call.bucket.region)
+
+
 def version_headers(call: Call, version_id: str) -> list[Header]:
     """The version id, which a bucket that never had versioning does not show."""
     return [] if call.bucket.versioning is Versioning.NEVER else [("x-amz-version-id", version_id)]

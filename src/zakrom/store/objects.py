@@ -114,8 +114,9 @@ async def delete(
     now_ms: int,
     condition: Condition | None = None,
 ) -> Deleted:
-    """What a DELETE means under the bucket's versioning. Raises `PreconditionFailed`, `NoSuchKey` (a condition on an absent
-    key).
+    """What a DELETE means under the bucket's versioning.
+
+    Raises `PreconditionFailed`, `NoSuchKey` (a condition on an absent key).
     """
     deleted: Deleted = await store.catalog.apply(DeleteVersion(bucket.id, key, now_ms, nonce, owner, version, condition))
     return deleted

@@ -69,10 +69,12 @@ async def copy_part(
     hashes: Hashes,
     now_ms: int,
 ) -> Part:
-    """A part from bytes that are stored already: none is written. They are read into ``hashes`` unless their digest is
-    ``known``.
+    """A part from bytes that are stored already: none is written.
+
+    They are read into ``hashes`` unless their digest is ``known``.
 
     Raises `Stale` if the source has gone; look again.
+
     """
     await space.check(store, bucket, None, span.length, now_ms)
     version, blob = source

@@ -67,7 +67,7 @@ class Access:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         return kept | self.variables(directory)
 
-    def client(self, service: str = "s3", **options: Any) -> Any:  # noqa: ANN401 - boto3 makes its clients, and their types, at run time
+    def client(self, service: str = "s3", **options: Any) -> Any:
         """A boto3 client with boto3's own defaults; ``options`` go to ``boto3.client`` and win.
 
         Raises:

@@ -138,7 +138,7 @@ class Server:
         """With ``tls``: the PEM file that a client must trust."""
         return self.access.authority
 
-    def client(self, service: str = "s3", **options: Any) -> Any:  # noqa: ANN401 - as `Access.client`
+    def client(self, service: str = "s3", **options: Any) -> Any:
         """A boto3 client of this server with boto3's own defaults; ``options`` are those of ``boto3.client``.
 
         Raises:

@@ -49,7 +49,10 @@ class Request:
         self._texts: dict[str, str] | None = None
 
     def text(self, name: str) -> str | None:
-        """The value of the first header of that (lower-case) name; bytes beyond ASCII become latin-1, so that nothing is lost."""
+        """The value of the first header of that (lower-case) name.
+
+        Bytes beyond ASCII become latin-1, so that nothing is lost.
+        """
         if self._texts is None:
             self._texts = {title.decode("latin-1"): value.decode("latin-1") for title, value in reversed(self.headers)}
         return self._texts.get(name)

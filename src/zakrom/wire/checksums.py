@@ -222,7 +222,8 @@ def check(algorithm: str, *, declared: bytes, computed: bytes) -> None:
 def check_md5(*, declared: bytes, computed: bytes) -> None:
     """The same for Content-MD5, with both values in the error."""
     if declared != computed:
-        raise errors.BadDigest(expected_digest=encode(declared), calculated_digest=encode(computed))
+        # AWS shows the one in hexadecimal and the other in Base64.
+        raise errors.BadDigest(expected_digest=declared.hex(), calculated_digest=encode(computed))
 
 
 def parse_algorithm(text: str) -> str:
@@ -231,7 +232,7 @@ def parse_algorithm(text: str) -> str:
     if name not in ALGORITHMS:
         raise errors.InvalidRequest(
             "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
-            f"[{', '.join(ALGORITHMS)}]"
+            f"[{', '.join(name for name in ALGORITHMS if name != 'MD5')}]"  # which AWS took in later
         )
     return name
 

@@ -116,9 +116,9 @@ def parse_tagging(body: bytes) -> list[tuple[str, str]]:
     root = xml.parse(body, "Tagging")
     _only(root, {"TagSet"})
     sets = root.all("TagSet")
-    if len(sets) != 1:
+    if len(sets) > 1:
         raise errors.MalformedXML
-    return _tags(sets[0])
+    return _tags(sets[0]) if sets else []  # AWS takes no set for an empty one (recorded)
 
 
 def _tags(tag_set: Node) -> list[tuple[str, str]]:

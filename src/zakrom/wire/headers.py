@@ -39,7 +39,7 @@ RESPONSE_OVERRIDES = {
 
 COPY_SOURCE = "x-amz-copy-source"
 
-_HOISTED_BY_SIGV2 = frozenset({"content-md5", "content-type"})
+_HOISTED = frozenset({"content-md5", "content-type", "if-match", "if-none-match"})
 _NEVER_HOISTED = frozenset(
     {
         "x-amz-algorithm",
@@ -122,14 +122,15 @@ def _is_latin1(text: str) -> bool:
 def with_hoisted(headers: list[tuple[bytes, bytes]], query: Query) -> list[tuple[bytes, bytes]]:
     """The headers, and behind them those that a presigned URL carries in its query: they count as if they were sent.
 
-    These are ``x-amz-*``, and with SigV2 also Content-Type and Content-MD5. A header that is really there replaces one in the
-    query. Only for requests whose query is signed. Raises `InvalidArgument` for values that no header can carry.
+    These are ``x-amz-*``, the conditions of a write, and with SigV2 also Content-Type and Content-MD5. A header that is really
+    there replaces one in the query. Only for requests whose query is signed. Raises `InvalidArgument` for values that no header
+    can carry.
     """
     there = {name for name, _ in headers}
     hoisted = []
     for title, value in query.pairs:
         name = title.lower()
-        if name.startswith("x-amz-") or name in _HOISTED_BY_SIGV2:
+        if name.startswith("x-amz-") or name in _HOISTED:
             if _CONTROL.search(title) or _CONTROL.search(value):
                 raise errors.InvalidArgument("A header cannot carry control characters.", argument_name=title)
             if name not in _NEVER_HOISTED and name.encode() not in there:

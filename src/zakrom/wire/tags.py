@@ -13,10 +13,10 @@ from urllib.parse import quote_plus, unquote_to_bytes
 
 from zakrom import errors
 
-OBJECT_TAGS_MAX = 10
-BUCKET_TAGS_MAX = 50
-KEY_CHARACTERS_MAX = 128
-VALUE_CHARACTERS_MAX = 256
+OBJECT_TAGS_MAX = 10  # S3's limits, all four: the pages named above
+BUCKET_TAGS_MAX = 50  # the same
+KEY_CHARACTERS_MAX = 128  # the same
+VALUE_CHARACTERS_MAX = 256  # the same
 
 Tags = tuple[tuple[str, str], ...]
 
@@ -38,6 +38,16 @@ def check_bucket_tags(tags: Sequence[tuple[str, str]]) -> Tags:
     return _checked(tags, "System tags cannot be added/updated by requester")
 
 
+def check_new_bucket_tags(tags: Sequence[tuple[str, str]]) -> Tags:
+    """The same for tags that a bucket is created with, where AWS has other words for a reserved prefix."""
+    if any(key.startswith("aws:") for key, _ in tags):
+        raise errors.InvalidTag(
+            'User-defined tag keys can\'t start with "aws:". This prefix is reserved for system tags. Remove "aws:" from '
+            "your tag keys and try again."
+        )
+    return check_bucket_tags(tags)
+
+
 def parse_header(value: str) -> Tags:
     """The object tags in an ``x-amz-tagging`` header, in the order of their keys, as AWS shows them.
 
@@ -45,7 +55,7 @@ def parse_header(value: str) -> Tags:
     and for a key given twice; `InvalidTag` as `check_object_tags`.
     """
     pairs = []
-    for piece in value.split("&") if value else ():
+    for piece in filter(None, value.split("&")):
         key, _, text = piece.partition("=")
         if "=" in text or _BAD_ESCAPE.search(piece):
             raise _bad_header(value)

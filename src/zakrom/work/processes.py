@@ -68,8 +68,10 @@ class Child:
     name: str
     run: Callable[[Place], None]
     stage: int = 0
+    stop_signal: signal.Signals = signal.SIGTERM
+    """What asks it to end. Another one for who must go on when somebody sends SIGTERM to the whole process group."""
     stop_seconds: float = 35.0
-    """From SIGTERM to SIGKILL: longer than the child's own patience with its clients."""
+    """From that signal to SIGKILL: longer than the child's own patience with its clients."""
 
 
 class _Kept:
@@ -98,8 +100,13 @@ class Supervisor:
         *,
         on_ready: Callable[[], None] = lambda: None,
         on_hangup: Callable[[], None] = lambda: None,
+        ready_stage: int | None = None,
     ) -> None:
-        """``on_ready`` is called once, when every child has said that it is; ``on_hangup`` at each SIGHUP."""
+        """``on_ready`` is called once.
+
+        When every child up to ``ready_stage`` (all by default) is; ``on_hangup`` at each SIGHUP.
+        """
+        self._ready_stage = max(child.stage for child in children) if ready_stage is None else ready_stage
         self._kept = [_Kept(child) for child in children]
         self._on_ready = on_ready
         self._on_hangup = on_hangup
@@ -190,16 +197,18 @@ class Supervisor:
         kept = next(kept for kept in self._kept if kept.ready_pipe == descriptor)
         kept.ready = bool(os.read(descriptor, 1))
         self._drop_pipe(kept)
-        if self._stopping or self._told_ready or not kept.ready:
-            return
         stage = kept.child.stage
-        if not all(other.ready for other in self._kept if other.child.stage <= stage):
+        if self._stopping or not kept.ready or not all(one.ready for one in self._kept if one.child.stage <= stage):
             return
-        later = [other.child.stage for other in self._kept if other.child.stage > stage]
-        if not later:
+        if stage >= self._ready_stage and not self._told_ready:
             self._told_ready = True
             self._on_ready()
-        elif all(other.pid is None and other.start_at is None for other in self._kept if other.child.stage == min(later)):
+        later = [other.child.stage for other in self._kept if other.child.stage > stage]
+        if later and all(
+            other.pid is None and other.start_at is None and not other.started
+            for other in self._kept
+            if other.child.stage == min(later)
+        ):
             self._begin_stage(min(later))
 
     def _drop_pipe(self, kept: _Kept) -> None:
@@ -323,7 +332,7 @@ class Supervisor:
             if kept.child.stage == last and not kept.asked and kept.pid:
                 kept.asked = True
                 kept.kill_at = time.monotonic() + kept.child.stop_seconds
-                os.kill(kept.pid, signal.SIGTERM)
+                os.kill(kept.pid, kept.child.stop_signal)
 
 
 class _Ready:

@@ -7,6 +7,7 @@ with `Running.do` to put things into the store.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import socket
 import threading
 import time
@@ -116,8 +117,9 @@ class Running:
 
     def settle(self) -> None:
         """Returns when every call until now has been reported, and forgets them: a report follows its answer."""
-        self.access.request("GET", "/docs")
-        until(lambda: any(call.path == "/docs" for call in self.served))
+        mark = f"mark {secrets.token_hex(8)}"
+        self.access.request("GET", "/docs", headers={"user-agent": mark})
+        until(lambda: any(call.user_agent == mark for call in self.served))
         self.served.clear()
 
     # --------------------------------------------------------------------------------------------------- behind the door

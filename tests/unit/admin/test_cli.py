@@ -286,7 +286,7 @@ def test_space_is_waited_for(zakrom: Zakrom, running: Running) -> None:
 
 def delete_when_awaited(running: Running, bucket: Any) -> None:  # noqa: ANN401 - a Bucket
     """Frees bytes while somebody waits."""
-    until(lambda: running.app.state.desk.waiting > 0)
+    until(lambda: running.app.state.desk.lookout.waiting > 0)
     time.sleep(0.05)
     running.delete(bucket, "k")
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from zakrom import errors
-from zakrom.admin.calls import space as module
+from zakrom.admin import lookout
 from zakrom.admin_client import Space
 from zakrom.catalog.changes import DeleteBucket, SetFull
 from zakrom.wire import sigv4
@@ -31,7 +31,7 @@ def background(work: Callable[[], Space]) -> Iterator[Future[Space]]:
 
 def waiting(running: Running) -> int:
     """How many calls wait now."""
-    count: int = running.app.state.desk.waiting
+    count: int = running.app.state.desk.lookout.waiting
     return count
 
 
@@ -149,7 +149,7 @@ def test_who_is_gone_waits_no_longer(running: Running) -> None:
 
 def test_not_everybody_can_wait_at_once(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is an answer, at once, and who waits already is not disturbed."""
-    monkeypatch.setattr(module, "WAITERS_MAX", 1)
+    monkeypatch.setattr(lookout, "WAITERS_MAX", 1)
     bucket = running.bucket("crowded")
     running.put(bucket, "k", b"1")
 
@@ -180,3 +180,5 @@ def test_a_restarted_writer_changes_no_cursor(running: Running) -> None:
 def test_nothing_runs_while_nobody_waits(running: Running) -> None:
     """After all these tests no call is left that looks."""
     assert waiting(running) == 0
+    task = running.app.state.desk.lookout._task
+    until(lambda: task is None or task.done())

@@ -20,12 +20,14 @@ def write(
     current: Version | None = VERSION,
     newest: int = 7,
 ) -> None:
+    """A write, with a table's defaults."""
     conditions.check_write(if_match=if_match, if_none_match=if_none_match, since_seq=since, current=current, newest_seq=newest)
 
 
 def read(
     if_match: str | None = None, if_none_match: str | None = None, since: int | None = None, unmodified: int | None = None
 ) -> None:
+    """A read, with a table's defaults."""
     conditions.check_read(
         VERSION,
         if_match=if_match,

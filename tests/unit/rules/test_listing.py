@@ -11,6 +11,8 @@ from zakrom.rules.listing import Page, Seek, end_of, start
 
 
 class Row(NamedTuple):
+    """The least that can be listed."""
+
     key: bytes
 
 
@@ -28,6 +30,7 @@ class Shelf:
 
 
 def fill(shelf: Shelf, prefix: bytes, delimiter: bytes, marker: bytes, limit: int) -> Page[Row]:
+    """A page, as the store fills it."""
     page: Page[Row] = Page(prefix, delimiter, limit)
     seek: Seek | None = start(prefix, delimiter, marker, limit) if limit else None
     while seek is not None:

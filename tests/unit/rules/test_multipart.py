@@ -14,10 +14,12 @@ COMPOSITE = Upload(1, b"k", "u", 0, "o", "STANDARD", Details(), "SHA256", checks
 
 
 def part(number: int, size: int = PART_BYTES_MIN, checksum: Checksum | None = None) -> Part:
+    """A part that has a blob of its own."""
     return Part(number, size, f"etag{number}", 0, (Slice(number, 0, size),), checksum)
 
 
 def ask(*numbers: int) -> list[Asked]:
+    """These parts, with their right ETags."""
     return [Asked(number, f"etag{number}", {}) for number in numbers]
 
 
@@ -65,10 +67,15 @@ def test_a_composite_upload_needs_the_checksum_of_each_part() -> None:
         multipart.choose(COMPOSITE, parts, ask(1))
     with pytest.raises(errors.InvalidPart):
         multipart.choose(COMPOSITE, parts, [Asked(1, "etag1", {"SHA256": "wrong"})])
+    with pytest.raises(errors.BadDigest):
+        multipart.choose(COMPOSITE, parts, [Asked(1, "etag1", {"CRC32": "any"})])
 
 
-@pytest.mark.parametrize("number", [0, -1, 10_001])
-def test_part_numbers_have_bounds(number: int) -> None:
-    """1 to 10,000."""
-    with pytest.raises(errors.InvalidArgument):
-        multipart.check_number(number)
+@pytest.mark.parametrize("text", ["0", "-1", "10001", "", "one", "\u0661", "9" * 40])
+def test_part_numbers_have_bounds(text: str) -> None:
+    """1 to 10,000, in ASCII digits; the error repeats what was sent."""
+    with pytest.raises(errors.InvalidArgument) as caught:
+        multipart.check_number(text)
+
+    assert caught.value.fields == {"argument_name": "partNumber", "argument_value": text}
+    assert [multipart.check_number(text) for text in ("1", "10000")] == [1, 10_000]

@@ -11,6 +11,7 @@ from zakrom.rules.ranges import Span
 
 
 def version(size: int, parts: int = 0) -> Version:
+    """A version of that size."""
     return Version(1, b"k", 1, 0, False, size, 0, "e", "STANDARD", "o", None, None, Details(), parts)
 
 

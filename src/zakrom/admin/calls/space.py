@@ -2,18 +2,17 @@
 
 A long poll over a durable cursor. The catalog counts in each scope (a bucket, the store) how often bytes were freed there, in
 the transaction that frees them: so nothing is missed between two calls, nor over a restart. While somebody waits the cursor is
-read a few times a second; while nobody does, nothing runs.
+read a few times a second (`admin.lookout`); while nobody does, nothing runs.
 """
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from zakrom import errors
 from zakrom.admin.actions import Action
 from zakrom.admin.desk import Desk, TheCaller, TheDesk, may, user_of
 from zakrom.admin_client import values
@@ -24,13 +23,7 @@ from zakrom.rules import access
 router = APIRouter(tags=["space"])
 
 WAIT_SECONDS_MAX = 60.0
-"""The longest wait of one call: less than the 75 s after which proxies cut a silent connection. Clients ask again."""
-
-LOOK_SECONDS = 0.25
-"""How late the signal may be. A look is one read of the catalog, some 20 microseconds."""
-
-WAITERS_MAX = 500
-"""Calls that may wait at once: 500 looks each quarter of a second are 4 % of a core."""
+"""The longest wait of one call: after as long nginx cuts a silent connection. Ours asks for 30 s, and asks again."""
 
 
 class SpaceQuery(BaseModel):
@@ -54,42 +47,27 @@ async def wait_for_space(
     """
     space = await _look(desk, caller, query.bucket)
     after = space.cursor if query.after is None else query.after
-    was_full = space.full
-    if query.wait and not _is_news(space, after, was_full=was_full):
-        space = await _wait(request, desk, caller, query.bucket, after, query.wait, was_full=was_full)
-    return _shown(space, caller, query.bucket, freed=_is_news(space, after, was_full=was_full))
+    is_news = partial(_is_news, after=after, was_full=space.full)
+    if query.wait and not is_news(space):
+        await desk.lookout.wait(query.bucket, is_news, query.wait, partial(_left, request))
+        space = await _look(desk, caller, query.bucket)
+    return _shown(space, caller, query.bucket, freed=is_news(space))
 
 
 async def _look(desk: Desk, caller: Caller, bucket: str | None) -> Space:
     """The state of now. Raises `NoSuchBucket` (the bucket may go while one waits), `AccessDenied`."""
-    if bucket is None:
-        return await desk.catalog.space(None)
-    found = await desk.catalog.bucket(bucket)
-    access.check(caller, Action.WAIT_FOR_SPACE, found)
-    return await desk.catalog.space(found.id)
+    if bucket is not None:
+        access.check(caller, Action.WAIT_FOR_SPACE, await desk.catalog.bucket(bucket))
+    return await desk.space(bucket)
 
 
-async def _wait(
-    request: Request, desk: Desk, caller: Caller, bucket: str | None, after: int, seconds: float, *, was_full: bool
-) -> Space:
-    """The first state that is news, or the one when time is up, the client has gone or the server stops."""
-    if desk.waiting >= WAITERS_MAX:
-        raise errors.SlowDown("Too many are waiting for space.", waiters_max=WAITERS_MAX)
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    desk.waiting += 1
-    try:
-        while True:
-            space = await _look(desk, caller, bucket)
-            left = deadline - loop.time()
-            if _is_news(space, after, was_full=was_full) or left <= 0 or desk.stopping() or await request.is_disconnected():
-                return space
-            await asyncio.sleep(min(LOOK_SECONDS, left))
-    finally:
-        desk.waiting -= 1
+async def _left(request: Request) -> None:
+    """Returns when the client has left."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
-def _is_news(space: Space, after: int, *, was_full: bool) -> bool:
+def _is_news(space: Space, *, after: int, was_full: bool) -> bool:
     """Whether there is something to tell. A *smaller* cursor is another life: a bucket that was removed and made again."""
     return space.cursor != after or (was_full and not space.full)
 

@@ -7,18 +7,21 @@ import msgspec
 from zakrom import errors
 from zakrom.catalog.changes import CreateBucket, DeleteBucket
 from zakrom.model.names import check_bucket_name
-from zakrom.s3.call import Call
+from zakrom.s3.call import Call, arn
 from zakrom.s3.operation import BUCKET, operation
 from zakrom.s3.payload import read_body
 from zakrom.s3.render import empty, refuse_unserved_headers, xml_response
 from zakrom.web.message import Response
 from zakrom.wire.documents import parse_create_bucket
+from zakrom.wire.tags import check_new_bucket_tags
 from zakrom.wire.xml import escape
 
 CLASSIC_REGION = "us-east-1"
 """S3's first region: it has no location constraint, and creating one's own bucket again succeeds there."""
 
 BODY_BYTES_MAX = 64 * 1024  # a location and at most 50 tags
+
+_NOT_EMPTY = "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
 
 
 @operation("CreateBucket", "PUT", BUCKET)
@@ -30,14 +33,14 @@ async def create_bucket(call: Call) -> Response:
     refuse_unserved_headers(call)
     asked = parse_create_bucket(await read_body(call, BODY_BYTES_MAX))
     region = _region(call, asked.location)
-    documents = {"tagging": msgspec.msgpack.encode(asked.tags)} if asked.tags else {}
+    documents = {"tagging": msgspec.msgpack.encode(check_new_bucket_tags(asked.tags))} if asked.tags else {}
     change = CreateBucket(name, call.caller.canonical_id, region, call.now_ms, call.options.buckets_per_owner_max, documents)
     try:
         await call.store.catalog.apply(change)
     except errors.BucketAlreadyOwnedByYou:
         if region != CLASSIC_REGION or asked.tags:
             raise
-    return empty(200, ("Location", f"/{name}"))
+    return empty(200, ("Location", f"/{name}"), ("x-amz-bucket-arn", arn(name)))
 
 
 @operation("HeadBucket", "HEAD", BUCKET, action="s3:ListBucket")
@@ -46,6 +49,7 @@ async def head_bucket(call: Call) -> Response:
     return empty(
         200,
         ("x-amz-bucket-region", call.bucket.region),
+        ("x-amz-bucket-arn", call.arn),
         ("x-amz-access-point-alias", "false"),
         ("Content-Type", "application/xml"),
     )
@@ -54,7 +58,10 @@ async def head_bucket(call: Call) -> Response:
 @operation("DeleteBucket", "DELETE", BUCKET)
 async def delete_bucket(call: Call) -> Response:
     """The bucket goes, if it is empty of versions and delete markers."""
-    await call.store.catalog.apply(DeleteBucket(call.bucket.id, call.now_ms))
+    try:
+        await call.store.catalog.apply(DeleteBucket(call.bucket.id, call.now_ms))
+    except errors.BucketNotEmpty:
+        raise errors.BucketNotEmpty(_NOT_EMPTY if call.bucket.versioning else None, bucket=call.bucket.name) from None
     return empty(204)
 
 

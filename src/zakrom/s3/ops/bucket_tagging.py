@@ -31,9 +31,9 @@ async def get_bucket_tagging(call: Call) -> Response:
 
 @operation("PutBucketTagging", "PUT", BUCKET, KIND)
 async def put_bucket_tagging(call: Call) -> Response:
-    """Replaces the bucket's tags."""
+    """Replaces the bucket's tags; an empty set removes them."""
     tags = check_bucket_tags(parse_tagging(await read_body(call, BODY_BYTES_MAX)))
-    await call.store.catalog.apply(SetDocument(call.bucket.id, KIND, msgspec.msgpack.encode(tags)))
+    await call.store.catalog.apply(SetDocument(call.bucket.id, KIND, msgspec.msgpack.encode(tags) if tags else None))
     return empty(204)
 
 

@@ -13,7 +13,7 @@ from zakrom.web.message import Response
 from zakrom.wire.documents import parse_versioning
 from zakrom.wire.xml import element
 
-BODY_BYTES_MAX = 16 * 1024
+BODY_BYTES_MAX = 16 * 1024  # two short elements, and room for what clients put around them
 
 _STATES = {"Enabled": Versioning.ENABLED, "Suspended": Versioning.SUSPENDED}
 _NAMES = {state: name for name, state in _STATES.items()}

@@ -43,6 +43,7 @@ class Source:
         bucket = await call.store.catalog.bucket(named.bucket)
         action = "s3:GetObject" if named.version_id is None else "s3:GetObjectVersion"
         access.check(call.caller, action, bucket)
+        access.check_owner(call.header("x-amz-source-expected-bucket-owner"), bucket)
         version = None if named.version_id is None else parse_version_id(named.version_id)
         return cls(call, bucket, check_key(named.key), version)
 
@@ -89,8 +90,8 @@ def _check(call: Call, source: Source, found: Found) -> None:
             f"The specified copy source is larger than the maximum allowable size for a copy source: {multipart.PART_BYTES_MAX}"
         )
     same = source.bucket.id == call.bucket.id and source.key == call.key and source.version is None
-    changed = drafts.directive(call, "x-amz-metadata-directive") == "REPLACE" or (
-        call.header("x-amz-storage-class") not in (None, found.version.storage_class)
+    changed = (  # AWS takes any storage class for a change, also the one that the object has (recorded)
+        drafts.directive(call, "x-amz-metadata-directive") == "REPLACE" or call.header("x-amz-storage-class") is not None
     )
     if same and not changed:
         raise errors.InvalidRequest(

@@ -49,7 +49,7 @@ async def _one(call: Call, one: Doomed, quiet: bool) -> str:
     try:
         if one.modified_ms is not None or one.size is not None:
             raise errors.NotServed(header="LastModifiedTime" if one.modified_ms is not None else "Size")
-        version = None if one.version_id is None else parse_version_id(one.version_id)
+        version = None if one.version_id is None else _version(one.version_id)
         condition = None if one.etag is None else Condition(one.etag)
         deleted = await _delete(call, check_key(one.key), version, condition)
     except Error as error:
@@ -58,6 +58,14 @@ async def _one(call: Call, one: Doomed, quiet: bool) -> str:
         return ""
     marker = element("DeleteMarker", True) + element("DeleteMarkerVersionId", deleted.version_id) if deleted.marker else ""
     return f"<Deleted>{named}{marker}</Deleted>"
+
+
+def _version(text: str) -> VersionId:
+    """The version named. One that none of ours can be does not exist, as AWS says here (and only here)."""
+    try:
+        return parse_version_id(text)
+    except errors.InvalidArgument:
+        raise errors.NoSuchVersion from None
 
 
 async def _delete(call: Call, key: bytes, version: VersionId | None, condition: Condition | None) -> Deleted:

@@ -31,27 +31,27 @@ _ABSENT: tuple[tuple[str, str, type[Error], str], ...] = (
 )
 """Operation, keyword, the error that says "none", action."""
 
+_PAYER = "<Payer>BucketOwner</Payer>"
+_OWNERSHIP = "<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>"
+_BLOCK = (
+    "<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>"
+    "<BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets>"
+)
+
 _EMPTY: tuple[tuple[str, str, str, str, str], ...] = (
     ("GetBucketLogging", "logging", "BucketLoggingStatus", "", "s3:GetBucketLogging"),
     ("GetBucketNotificationConfiguration", "notification", "NotificationConfiguration", "", "s3:GetBucketNotification"),
     ("GetBucketAccelerateConfiguration", "accelerate", "AccelerateConfiguration", "", "s3:GetAccelerateConfiguration"),
-    ("GetBucketRequestPayment", "requestPayment", "RequestPaymentConfiguration", "<Payer>BucketOwner</Payer>", "s3:GetBucketRequestPayment"),
-    (
-        "GetBucketOwnershipControls", "ownershipControls", "OwnershipControls",
-        "<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>", "s3:GetBucketOwnershipControls",
-    ),
-    (
-        "GetPublicAccessBlock", "publicAccessBlock", "PublicAccessBlockConfiguration",
-        "<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>"
-        "<BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets>",
-        "s3:GetBucketPublicAccessBlock",
-    ),
-)  # fmt: skip
+    ("GetBucketRequestPayment", "requestPayment", "RequestPaymentConfiguration", _PAYER, "s3:GetBucketRequestPayment"),
+    ("GetBucketOwnershipControls", "ownershipControls", "OwnershipControls", _OWNERSHIP, "s3:GetBucketOwnershipControls"),
+    ("GetPublicAccessBlock", "publicAccessBlock", "PublicAccessBlockConfiguration", _BLOCK, "s3:GetBucketPublicAccessBlock"),
+)
 """Operation, keyword, root element, content, action."""
 
 
 def _absent(error: type[Error]) -> Callable[[Call], Awaitable[Response]]:
     async def answer(call: Call) -> Response:
+        """That there is none, as of a fresh bucket."""
         raise error(bucket=call.bucket.name)
 
     return answer
@@ -59,6 +59,7 @@ def _absent(error: type[Error]) -> Callable[[Call], Awaitable[Response]]:
 
 def _constant(root: str, content: str) -> Callable[[Call], Awaitable[Response]]:
     async def answer(_call: Call) -> Response:
+        """What a fresh bucket has."""
         return xml_response(root, content)
 
     return answer

@@ -90,10 +90,9 @@ class _Wanted:
         whole = version.details.checksum
         if whole is None:
             return []
-        if self.part is not None and self.manifest is not None and self.manifest.parts[self.part - 1].checksum:
+        if self.part is not None and self.manifest is not None and not whole.full_object:
             value = self.manifest.parts[self.part - 1].checksum
-            assert value is not None
-            return checksum_headers(Checksum(whole.algorithm, value, whole.full_object))
+            return checksum_headers(Checksum(whole.algorithm, value, full_object=False)) if value else []
         # A client checks what it received against the header, so a range must not carry the checksum of the whole.
         return checksum_headers(whole, version.parts) if span.length == version.size else []
 

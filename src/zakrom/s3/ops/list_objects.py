@@ -12,7 +12,7 @@ from zakrom.model.facts import Version
 from zakrom.rules.listing import Page
 from zakrom.s3.call import Call
 from zakrom.s3.operation import BUCKET, operation
-from zakrom.s3.render import checksum_type, owner_xml, xml_response
+from zakrom.s3.render import checksum_type, owner_xml, region_header, xml_response
 from zakrom.store import listing
 from zakrom.web.message import Response
 from zakrom.wire.dates import iso8601
@@ -79,11 +79,12 @@ async def list_objects(call: Call) -> Response:
     page = await listing.objects(call.store, call.bucket, asked.prefix, asked.delimiter, marker, asked.limit)
     last = _last(page) if page.truncated and asked.delimiter else None
     content = (
-        f"{asked.head(call)}{element('Prefix', asked.prefix.decode())}{asked.names.element('Marker', marker)}{asked.names.element('NextMarker', last)}"
+        f"{asked.head(call)}{element('Prefix', asked.prefix.decode())}{asked.names.element('Marker', marker)}"
+        f"{asked.names.element('NextMarker', last)}"
         f"{element('MaxKeys', asked.limit)}{element('IsTruncated', page.truncated)}"
         f"{await _contents(call, asked.names, page, owners=True)}{asked.common_prefixes(page)}"
     )
-    return xml_response("ListBucketResult", content)
+    return xml_response("ListBucketResult", content, region_header(call))
 
 
 @operation("ListObjectsV2", "GET", BUCKET, query=("list-type",), action="s3:ListBucket")
@@ -97,13 +98,14 @@ async def list_objects_v2(call: Call) -> Response:
     page = await listing.objects(call.store, call.bucket, asked.prefix, asked.delimiter, marker, asked.limit)
     owners = (call.param("fetch-owner") or "").lower() == "true"
     content = (
-        f"{asked.head(call)}{asked.names.element('Prefix', asked.prefix)}{element('MaxKeys', asked.limit)}{element('KeyCount', len(page.entries))}"
+        f"{asked.head(call)}{asked.names.element('Prefix', asked.prefix)}{element('MaxKeys', asked.limit)}"
+        f"{element('KeyCount', len(page.entries))}"
         f"{element('IsTruncated', page.truncated)}{element('ContinuationToken', token)}"
         f"{element('NextContinuationToken', _wrap(_last(page)) if page.truncated else None)}"
         f"{asked.names.element('StartAfter', start_after.encode() if start_after else None)}"
         f"{await _contents(call, asked.names, page, owners)}{asked.common_prefixes(page)}"
     )
-    return xml_response("ListBucketResult", content)
+    return xml_response("ListBucketResult", content, region_header(call))
 
 
 async def _contents(call: Call, names: Names, page: Page[Version], owners: bool) -> str:

@@ -38,7 +38,8 @@ async def list_object_versions(call: Call) -> Response:
     rows = "".join(_row(names, entry, owners[entry.owner]) for entry in page.entries if not isinstance(entry, bytes))
     return xml_response(
         "ListVersionsResult",
-        f"{asked.head(call)}{names.element('Prefix', asked.prefix)}{names.element('KeyMarker', marker)}{element('VersionIdMarker', version_marker or '')}"
+        f"{asked.head(call)}{names.element('Prefix', asked.prefix)}{names.element('KeyMarker', marker)}"
+        f"{element('VersionIdMarker', version_marker or '')}"
         f"{names.element('NextKeyMarker', next_key)}{element('NextVersionIdMarker', next_version)}"
         f"{element('MaxKeys', asked.limit)}{element('IsTruncated', page.truncated)}{rows}{asked.common_prefixes(page)}",
     )

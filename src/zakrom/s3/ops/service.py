@@ -6,7 +6,7 @@ import base64
 import binascii
 
 from zakrom import errors
-from zakrom.s3.call import Call
+from zakrom.s3.call import Call, arn
 from zakrom.s3.operation import SERVICE, operation
 from zakrom.s3.render import owner_xml, xml_response
 from zakrom.web.message import Response
@@ -33,7 +33,7 @@ async def list_buckets(call: Call) -> Response:
     shown = [one for one in rows[:limit] if region is None or one.region == region]
     buckets = "".join(
         f"<Bucket>{element('Name', one.name)}{element('CreationDate', iso8601(one.created_ms))}"
-        f"{element('BucketRegion', one.region)}</Bucket>"
+        f"{element('BucketRegion', one.region)}{element('BucketArn', arn(one.name))}</Bucket>"
         for one in shown
     )
     token = base64.urlsafe_b64encode(rows[limit - 1].name.encode()).decode() if len(rows) > limit else None

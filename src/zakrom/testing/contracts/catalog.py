@@ -888,7 +888,10 @@ class CatalogContract:
         assert await catalog.retired(1_000, 10) == expected
 
     async def test_a_staged_blob_needs_an_open_generation(self, site: CatalogSite, catalog: Catalog) -> None:
-        """What may have been swept is never named: a closed generation's blobs are `Stale`, and the process may discard them."""
+        """What may have been swept is never named.
+
+        A closed generation's blobs are `Stale`, and the process may discard them.
+        """
         other = await site.open()
         bucket = await new_bucket(catalog)
         closed, own = await other.apply(OpenGeneration(1)), await catalog.apply(OpenGeneration(1))
@@ -1101,7 +1104,10 @@ class CatalogContract:
         assert await retired_ids(catalog) == {content.blob}
 
     async def test_a_conditional_complete(self, catalog: Catalog, generation: int) -> None:
-        """A condition that is false now is told as such; one that is true though the key was written meanwhile is a conflict."""
+        """A condition that is false now is told as such.
+
+        One that is true though the key was written meanwhile is a conflict.
+        """
         bucket = await new_bucket(catalog)
 
         async def ready() -> tuple[Upload, Part]:
@@ -1157,7 +1163,10 @@ class CatalogContract:
             await catalog.apply(Reaped(tuple(one.blob for one in contents), 9))
 
     async def test_retired_manifests_are_taken_apart_in_steps(self, catalog: Catalog, generation: int) -> None:
-        """Each step is bounded, says what is left, and is durable; bytes retire as of their manifest, after which it is gone."""
+        """Each step is bounded.
+
+        Says what is left, and is durable; bytes retire as of their manifest, after which it is gone.
+        """
         bucket = await new_bucket(catalog)
         content = staged(generation, 9_000)
         await catalog.apply(put(bucket, b"blob", content))

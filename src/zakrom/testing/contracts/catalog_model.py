@@ -1,8 +1,9 @@
 """A catalog against a model of dicts: whatever is done to it in whatever order, both say the same.
 
-`check_against_model(open)` runs a state machine of Hypothesis: puts of every kind of content, copies, deletes, restores, versioning
-switched on and off, quotas, multipart uploads, reaping. After each step the listings, every version and the counts are compared;
-at the end, which bytes nobody names any more. The model is as plain as can be: lists of versions, and names counted anew each time.
+`check_against_model(open)` runs a state machine of Hypothesis: puts of every kind of content, copies, deletes, restores,
+versioning switched on and off, quotas, multipart uploads, reaping. After each step the listings, every version and the counts
+are compared; at the end, which bytes nobody names any more. The model is as plain as can be: lists of versions, and names
+counted anew each time.
 """
 
 from __future__ import annotations
