@@ -16,6 +16,7 @@ import signal
 import socket
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -61,7 +62,11 @@ _decode = msgspec.msgpack.Decoder(list[tuple[int, frames.Message]]).decode
 
 
 def run_writer(
-    directory: str, listener: socket.socket, lifeline: int | None, stop_signal: signal.Signals = signal.SIGTERM
+    directory: str,
+    listener: socket.socket,
+    lifeline: int | None,
+    stop_signal: signal.Signals = signal.SIGTERM,
+    on_commit: OnCommit = lambda _changes, _seconds: None,
 ) -> None:
     """Opens the catalog in ``directory`` and serves it on ``listener`` until ``stop_signal``.
 
@@ -79,7 +84,7 @@ def run_writer(
     committer = Committer(directory)
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)  # values are frozen and free of cycles: looking for them costs 4 % of the writer's time
-    writer = Writer(committer, listener, lifeline)
+    writer = Writer(committer, listener, lifeline, on_commit)
     writer.run(stop_signal)
     logging.shutdown()
     os._exit(0)
@@ -89,6 +94,10 @@ def _entries(payload: bytes) -> list[tuple[int, frames.Message, int]]:
     """The messages of a frame, each with its share of the bytes."""
     messages = _decode(payload)
     return [(number, message, len(payload) // len(messages)) for number, message in messages]
+
+
+OnCommit = Callable[[int, float], None]
+"""Hears of every group commit: how many changes, how many seconds."""
 
 
 class Peer:
@@ -124,8 +133,15 @@ class Forgetting(NamedTuple):
 class Writer:
     """The loop: reads frames, commits batches, answers."""
 
-    def __init__(self, committer: Committer, listener: socket.socket, lifeline: int | None) -> None:
+    def __init__(
+        self,
+        committer: Committer,
+        listener: socket.socket,
+        lifeline: int | None,
+        on_commit: OnCommit = lambda _changes, _seconds: None,
+    ) -> None:
         self._committer = committer
+        self._on_commit = on_commit
         self._listener = listener
         self._queue: deque[Work] = deque()
         self._peers: set[Peer] = set()
@@ -290,7 +306,9 @@ class Writer:
         answers: dict[Peer, list[Any]] = {}
         held: dict[Peer, list[Any]] = {}
         if working:
+            before = self._committer.commit_seconds
             outcomes = self._committer.apply([work.message for work in working])  # type: ignore[misc]
+            self._on_commit(len(working), self._committer.commit_seconds - before)
             for work, (kind, body) in zip(working, outcomes, strict=True):
                 if kind == frames.RESULT and isinstance(work.message, _INVALIDATING):
                     held.setdefault(work.peer, []).append((work.number, kind, body))

@@ -110,8 +110,15 @@ def _children(context: Context, listener: socket.socket) -> list[Child]:
 
     def write(place: Place) -> None:
         _begin(context, "writer")
+        metrics = context.metrics
+        metrics.take(context.settings.worker_count(os.cpu_count() or 1) + 1)
+
+        def on_commit(changes: int, seconds: float) -> None:
+            metrics.observe("zakrom_commit_changes", changes)
+            metrics.observe("zakrom_commit_seconds", seconds)
+
         place.ready()  # its socket is bound: who connects waits until the catalog is open
-        run_writer(str(context.opened.path / "catalog"), listener, place.lifeline, WRITER_STOP_SIGNAL)
+        run_writer(str(context.opened.path / "catalog"), listener, place.lifeline, WRITER_STOP_SIGNAL, on_commit)
 
     def work(index: int) -> Child:
         def run(place: Place) -> None:

@@ -22,8 +22,9 @@ from zakrom.jobs.scrub import Scrub
 from zakrom.jobs.sweep import Sweep
 from zakrom.model.facts import Damage
 from zakrom.observe import logs
+from zakrom.observe.metrics import Metrics
 from zakrom.store import Store
-from zakrom.work.jobs import Job, Runner
+from zakrom.work.jobs import Job, OnStep, Runner
 from zakrom.work.processes import Place
 
 SLOT = 0
@@ -44,12 +45,20 @@ async def _keep(context: Context, place: Place) -> None:
     recorder = Recorder(context)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(Runner(jobs).run(stop))
+            group.create_task(Runner(jobs, _count_steps(context.metrics)).run(stop))
             group.create_task(_serve_admin(context, store, jobs, recorder, stop))
             place.ready()
     finally:
         await store.close()
         recorder.close()
+
+
+def _count_steps(metrics: Metrics) -> OnStep:
+    def on_step(name: str, seconds: float, failed: bool) -> None:
+        metrics.count("zakrom_job_failures_total" if failed else "zakrom_job_steps_total", 1.0, name)
+        metrics.count("zakrom_job_seconds_total", seconds, name)
+
+    return on_step
 
 
 def make_jobs(context: Context, store: Store) -> list[Job]:

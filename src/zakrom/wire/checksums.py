@@ -232,7 +232,7 @@ def parse_algorithm(text: str) -> str:
     if name not in ALGORITHMS:
         raise errors.InvalidRequest(
             "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
-            f"[{', '.join(name for name in ALGORITHMS if name != 'MD5')}]"  # which AWS took in later
+            f"[{', '.join(ALGORITHMS)}]"
         )
     return name
 

@@ -12,7 +12,7 @@ import asyncio
 import enum
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 SLEEP_PER_STEP = 1.0
@@ -62,6 +62,10 @@ class Job(Protocol):
         ...
 
 
+OnStep = Callable[[str, float, bool], None]
+"""Hears of every step: the job's name, its seconds, whether it failed."""
+
+
 class _Running:
     """A job and how it is getting on."""
 
@@ -87,15 +91,18 @@ class _Running:
 class Runner:
     """Runs jobs until it is stopped."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job], on_step: OnStep = lambda _name, _seconds, _failed: None) -> None:
         """Raises `ValueError` if two jobs share a name."""
+        self._on_step = on_step
         self._running = {job.name: _Running(job) for job in jobs}
         if len(self._running) != len(jobs):
             raise ValueError("two jobs share a name")
 
     async def run(self, stop: asyncio.Event) -> None:
         """All jobs, each in a task of its own, until ``stop`` is set: then they are cancelled and waited for."""
-        tasks = [asyncio.create_task(_keep_running(running), name=name) for name, running in self._running.items()]
+        tasks = [
+            asyncio.create_task(_keep_running(running, self._on_step), name=name) for name, running in self._running.items()
+        ]
         try:
             await stop.wait()
         finally:
@@ -117,18 +124,19 @@ async def run_once(job: Job) -> None:
         await asyncio.sleep(0)
 
 
-async def _keep_running(running: _Running) -> None:
+async def _keep_running(running: _Running, on_step: OnStep) -> None:
     while running.state != "done":
         try:
-            await _round(running)
+            await _round(running, on_step)
         except Exception as error:  # noqa: BLE001 - one job's bug must not end the others
             pause = running.failed(error)
             _log.exception("the job %s failed; it is tried again in %.0f s", running.job.name, pause)
             running.state = "failed"
+            on_step(running.job.name, 0.0, True)
             await asyncio.sleep(pause)
 
 
-async def _round(running: _Running) -> None:
+async def _round(running: _Running, on_step: OnStep) -> None:
     """From waiting to rest."""
     running.state = "waiting"
     await running.job.wait()
@@ -137,6 +145,7 @@ async def _round(running: _Running) -> None:
         began = time.monotonic()
         outcome = await running.job.step()
         running.failures, running.last_error = 0, None
+        on_step(running.job.name, time.monotonic() - began, False)
         if outcome is not Outcome.BUSY:
             break
         await asyncio.sleep(running.took(time.monotonic() - began))

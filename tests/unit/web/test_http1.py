@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import uvloop
@@ -307,6 +308,44 @@ def test_https(certificates: Certificates, tmp_path: Path) -> None:
     assert protocol == "http/1.1"
 
 
+@pytest.mark.parametrize("adapter", get_args(Adapter))
+def test_an_early_answer_arrives_over_https(adapter: Adapter, certificates: Certificates) -> None:
+    """Also where a connection cannot be half closed: who sends 20 MB first sees the refusal, each time."""
+
+    async def refuse(request: Request) -> Response:
+        return Response(507, [], b"full")
+
+    with web_site(adapter, refuse, tls=Tls(certificates.certificate, certificates.key)) as site:
+        for _ in range(5):
+            client = http.client.HTTPSConnection("localhost", site.port, context=trusting(certificates), timeout=10)
+            client.request("PUT", "/", body=bytes(20_000_000))
+            answer = client.getresponse()
+            assert (answer.status, answer.read()) == (507, b"full")
+            client.close()
+
+
+def test_a_stalled_reader_of_https_is_cut(certificates: Certificates) -> None:
+    """Patience and memory are bounded there too."""
+    closed: list[int] = []
+    limits = Limits(send_stall_seconds=0.5)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(1024):
+            yield bytes(MIB)
+
+    async def handler(request: Request) -> Response:
+        return Response(200, [], Stream(1024 * MIB, pieces(), lambda: closed.append(1)))
+
+    with web_site("http1", handler, limits=limits, tls=Tls(certificates.certificate, certificates.key)) as site:
+        with site.connect() as plain, trusting(certificates).wrap_socket(plain, server_hostname="localhost") as secured:
+            secured.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            record = site.wait_for_records(1)[0]
+
+    assert not record.whole
+    assert record.bytes_out < 64 * MIB
+    assert closed == [1]
+
+
 def test_old_tls_is_refused(certificates: Certificates) -> None:
     """TLS 1.1 is not spoken."""
     with web_site("http1", echo, tls=Tls(certificates.certificate, certificates.key)) as site:
@@ -330,7 +369,7 @@ def test_plain_http_to_a_tls_port_ends(certificates: Certificates) -> None:
     assert silent == b""
 
 
-@pytest.mark.parametrize("adapter", ["http1", "uvicorn"])
+@pytest.mark.parametrize("adapter", get_args(Adapter))
 def test_a_renewed_certificate_is_used_without_a_restart(
     adapter: Adapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

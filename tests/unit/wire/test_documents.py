@@ -141,10 +141,14 @@ def test_tagging() -> None:
     assert documents.parse_tagging(b"<Tagging><TagSet/></Tagging>") == []
 
 
+def test_no_tag_set_is_an_empty_one() -> None:
+    """As AWS (recorded)."""
+    assert documents.parse_tagging(b"<Tagging/>") == []
+
+
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
         b"<TagSet/><TagSet/>",
         b"<TagSet><Tag/></TagSet>",
         b"<TagSet><Tag><Key>a</Key></Tag></TagSet>",

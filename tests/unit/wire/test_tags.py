@@ -82,7 +82,12 @@ def test_a_header_that_is_none(value: str) -> None:
     assert caught.value.fields == {"argument_name": "x-amz-tagging", "argument_value": value}
 
 
-@pytest.mark.parametrize("value", ["=1", "a=1&&b=2", "aws:x=1", "a=%2C"])
+def test_empty_pieces_of_a_tag_header_do_not_count() -> None:
+    """As AWS (recorded)."""
+    assert tags.parse_header("key1&&&key2") == (("key1", ""), ("key2", ""))
+
+
+@pytest.mark.parametrize("value", ["=1", "aws:x=1", "a=%2C"])
 def test_tags_in_a_header_obey_the_same_rules(value: str) -> None:
     """InvalidTag, as in a body."""
     with pytest.raises(errors.InvalidTag):
