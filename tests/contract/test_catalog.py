@@ -27,6 +27,7 @@ class TestSqliteCatalog(CatalogContract):
         site.close()
         assert list(audit(site.directory)) == []
 
+    @pytest.mark.timeout(400)  # seconds are enough; a failure is shrunk to a short story first
     def test_it_does_what_a_model_of_dicts_does(self, site: SqliteSite) -> None:
         """Whatever is done in whatever order."""
         check_against_model(site.open)

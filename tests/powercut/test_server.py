@@ -10,9 +10,10 @@ import os
 import random
 import sqlite3
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,15 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
         return Recorded(recorder.finish(), clients, server.secret_key)
 
 
+@pytest.fixture
+def in_memory(tmp_path: Path) -> Iterator[Path]:
+    """Where states lie: each is written, synced and looked at once, for which no disk need turn."""
+    memory = Path("/dev/shm")
+    above = memory if os.access(memory, os.W_OK) else tmp_path
+    with tempfile.TemporaryDirectory(dir=above, prefix="zakrom-states-") as path:
+        yield Path(path)
+
+
 def test_nothing_is_missed(recorded: Recorded) -> None:
     """The recording accounts for every byte on the disk, and has every kind of call that a server makes."""
     recorded.recording.verify()
@@ -132,12 +142,12 @@ def test_nothing_is_missed(recorded: Recorded) -> None:
 
 
 @pytest.mark.timeout(600 + STATES)
-def test_what_was_acknowledged_survives_a_power_cut(recorded: Recorded, tmp_path: Path) -> None:
+def test_what_was_acknowledged_survives_a_power_cut(recorded: Recorded, in_memory: Path) -> None:
     """At any call, with any loss: all is as after the last acknowledged step, or as after the one under way; it all adds up."""
     seed = random.randrange(1 << 32)
     print(f"seed {seed}, {len(recorded.recording.records)} calls, {len(recorded.recording.marks)} acknowledgements")
     opened = 0
-    for state in recorded.recording.states(seed, STATES, tmp_path):
+    for state in recorded.recording.states(seed, STATES, in_memory):
         picture, findings = reopen(state.path)
         opened += 1
 
@@ -147,11 +157,11 @@ def test_what_was_acknowledged_survives_a_power_cut(recorded: Recorded, tmp_path
 
 
 @pytest.mark.timeout(300)
-def test_a_server_starts_after_a_power_cut(recorded: Recorded, tmp_path: Path) -> None:
+def test_a_server_starts_after_a_power_cut(recorded: Recorded, in_memory: Path) -> None:
     """The same by a whole server, over HTTP; then it takes new writes, and cleans up by itself."""
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
-    for state in recorded.recording.states(seed, SERVED_STATES, tmp_path):
+    for state in recorded.recording.states(seed, SERVED_STATES, in_memory):
         with Server(state.path, workers=2, secret_key=recorded.secret) as server:
             picture = served(server)
             server.client().create_bucket(Bucket="after")
@@ -164,7 +174,7 @@ def test_a_server_starts_after_a_power_cut(recorded: Recorded, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("mistake", ["synchronous-off", "synchronous-normal", "no-file-sync", "no-directory-sync"])
-def test_a_mistake_is_found(tmp_path: Path, mistake: str) -> None:
+def test_a_mistake_is_found(tmp_path: Path, in_memory: Path, mistake: str) -> None:
     """The proof has teeth: a server that forgets one kind of sync loses what it had acknowledged, and that is seen."""
     make = type("Mistaken", (PlantedServer,), {"mistake": mistake})
     with recorded_server(tmp_path, make) as (server, recorder):
@@ -177,7 +187,8 @@ def test_a_mistake_is_found(tmp_path: Path, mistake: str) -> None:
         assert server.stop() == 0
     recorded = Recorded(recorder.finish(), [client], server.secret_key)
 
-    assert any(is_wrong(recorded, state) for state in recorded.recording.states(1, STATES_WITH_MISTAKE, tmp_path))
+    with closing(recorded.recording.states(1, STATES_WITH_MISTAKE, in_memory)) as states:
+        assert any(is_wrong(recorded, state) for state in states)
 
 
 def is_wrong(recorded: Recorded, state: State) -> bool:

@@ -111,7 +111,7 @@ def _children(context: Context, listener: socket.socket) -> list[Child]:
     def write(place: Place) -> None:
         _begin(context, "writer")
         metrics = context.metrics
-        metrics.take(context.settings.worker_count(os.cpu_count() or 1) + 1)
+        metrics.take(context.workers + 1)
 
         def on_commit(changes: int, seconds: float) -> None:
             metrics.observe("zakrom_commit_changes", changes)
@@ -135,7 +135,7 @@ def _children(context: Context, listener: socket.socket) -> list[Child]:
 
         keeper.run(context, place)
 
-    count = settings.worker_count(os.cpu_count() or 1)
+    count = context.workers
     return [
         Child("writer", write, stage=0, stop_signal=WRITER_STOP_SIGNAL, stop_seconds=WRITER_STOP_SECONDS),
         *(work(index) for index in range(1, count + 1)),
@@ -170,6 +170,7 @@ def _bind(address: Address, flag: str) -> socket.socket:
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(place)
+        bound.listen(socket.SOMAXCONN)  # who comes before a child is ready waits, and is not refused
     except OSError as error:
         raise errors.InvalidSetting(
             f"{flag}: {address}: {error.strerror or error}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from typing import NamedTuple
@@ -23,6 +24,11 @@ class Context(NamedTuple):
     admin: list[socket.socket]
     metrics: Metrics
     log_format: Format
+
+    @property
+    def workers(self) -> int:
+        """How many workers this server runs."""
+        return self.settings.worker_count(os.cpu_count() or 1)
 
 
 def clock_ms() -> int:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 
-import uvicorn
 import uvloop
 
 from zakrom import __version__
 from zakrom.admin.app import create_app
 from zakrom.admin.desk import ServerInfo
-from zakrom.admin.gate import Served
 from zakrom.catalog.schema import migrations
 from zakrom.compose.context import Context, clock_ms
 from zakrom.compose.process import make_doorman, open_store
-from zakrom.compose.worker import Recorder, tls_of
+from zakrom.compose.worker import Recorder, limits_of, tls_of
 from zakrom.jobs.reap import Reap
 from zakrom.jobs.room import Room
 from zakrom.jobs.scrub import Scrub
@@ -24,6 +22,7 @@ from zakrom.model.facts import Damage
 from zakrom.observe import logs
 from zakrom.observe.metrics import Metrics
 from zakrom.store import Store
+from zakrom.web.guard import serve_app, uvicorn_config
 from zakrom.work.jobs import Job, OnStep, Runner
 from zakrom.work.processes import Place
 
@@ -42,11 +41,12 @@ async def _keep(context: Context, place: Place) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     store = await open_store(context)
     jobs = make_jobs(context, store)
+    runner = Runner(jobs, _count_steps(context.metrics))
     recorder = Recorder(context)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(Runner(jobs, _count_steps(context.metrics)).run(stop))
-            group.create_task(_serve_admin(context, store, jobs, recorder, stop))
+            group.create_task(runner.run(stop))
+            group.create_task(_serve_admin(context, store, jobs, runner, recorder, stop))
             place.ready()
     finally:
         await store.close()
@@ -87,7 +87,9 @@ def make_jobs(context: Context, store: Store) -> list[Job]:
     ]
 
 
-async def _serve_admin(context: Context, store: Store, jobs: list[Job], recorder: Recorder, stop: asyncio.Event) -> None:
+async def _serve_admin(
+    context: Context, store: Store, jobs: list[Job], runner: Runner, recorder: Recorder, stop: asyncio.Event
+) -> None:
     settings = context.settings
     info = ServerInfo(
         __version__,
@@ -95,32 +97,17 @@ async def _serve_admin(context: Context, store: Store, jobs: list[Job], recorder
         str(context.opened.path.absolute()),
         settings.region,
         settings.regions,
-        settings.worker_count(1),
+        context.workers,
         clock_ms(),
     )
-
-    def report(served: Served) -> None:
-        recorder.admin(served)
-
-    app = create_app(store, make_doorman(context, store), info, jobs, clock_ms, report=report, stopping=stop.is_set)
-    config = uvicorn.Config(
-        app,
-        loop="none",
-        http="httptools",
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        proxy_headers=False,
-        server_header=False,
-        timeout_graceful_shutdown=max(1, int(settings.drain_seconds)),
+    app = create_app(
+        store,
+        make_doorman(context, store),
+        info,
+        jobs,
+        clock_ms,
+        job_status=runner.status,
+        report=recorder.admin,
+        stopping=stop.is_set,
     )
-    config.load()
-    tls = tls_of(settings)
-    if tls is not None:
-        config.ssl = tls.context()  # ours follows the files
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the keeper has its own
-    serving = asyncio.create_task(server._serve(context.admin))  # noqa: SLF001 - `serve` would take over the signals
-    await stop.wait()
-    server.should_exit = True
-    await serving
+    await serve_app(uvicorn_config(app, limits=limits_of(settings), tls=tls_of(settings)), context.admin, stop)

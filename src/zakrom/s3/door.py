@@ -29,6 +29,9 @@ SYSTEM_PREFIX = b"/-/"
 _OUR_FAULT = frozenset({500, 503})
 """Statuses an operator should read about. 501 and 507 are answers like any other."""
 
+_NAMES_KEY = (errors.NoSuchKey, errors.ConditionalRequestConflict)
+"""Errors that tell the key, which those who raise them do not always know."""
+
 SERVER_HEADER = ("Server", "Zakrom")
 
 
@@ -122,7 +125,7 @@ class Door:
         status = status_of(error)
         if status in _OUR_FAULT:
             self._report(error, request_id)
-        if isinstance(error, errors.NoSuchKey) and progress.key is not None:
+        if isinstance(error, _NAMES_KEY) and progress.key is not None:
             error.with_fields(key=progress.key)
         fields = _headers_of(error)
         if request.method == "HEAD" or status == 304:

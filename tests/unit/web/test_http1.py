@@ -336,10 +336,13 @@ def test_a_stalled_reader_of_https_is_cut(certificates: Certificates) -> None:
     async def handler(request: Request) -> Response:
         return Response(200, [], Stream(1024 * MIB, pieces(), lambda: closed.append(1)))
 
-    with web_site("http1", handler, limits=limits, tls=Tls(certificates.certificate, certificates.key)) as site:
-        with site.connect() as plain, trusting(certificates).wrap_socket(plain, server_hostname="localhost") as secured:
-            secured.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            record = site.wait_for_records(1)[0]
+    with (
+        web_site("http1", handler, limits=limits, tls=Tls(certificates.certificate, certificates.key)) as site,
+        site.connect() as plain,
+        trusting(certificates).wrap_socket(plain, server_hostname="localhost") as secured,
+    ):
+        secured.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        record = site.wait_for_records(1)[0]
 
     assert not record.whole
     assert record.bytes_out < 64 * MIB

@@ -44,7 +44,7 @@ from zakrom.testing.contracts import catalog as suite
 CONDITIONS = ("absent", "current", "other")
 KEYS = (b"a", b"b")  # few, so that things meet
 STEPS = 50
-EXAMPLES = 60
+EXAMPLES = 100
 
 T = TypeVar("T")
 
