@@ -1,7 +1,8 @@
-"""aws-cli, version 1 (from PyPI) and version 2 (the system's): the commands of its S3 guide, over http and https."""
+"""aws-cli, version 1 (from PyPI) and version 2 (the system's): the commands of its S3 guide."""
 
 from __future__ import annotations
 
+import io
 import json
 import ssl
 import urllib.request
@@ -13,7 +14,7 @@ import pytest
 
 from zakrom.testing.access import Access
 
-from .kit import KIB, MIB, TREE, over_both, read_tree, run, sample, write_tree
+from .kit import KIB, MIB, TREE, read_tree, run, sample, write_tree
 
 Aws = Callable[..., str]
 
@@ -31,13 +32,18 @@ def aws(aws_cli: str, access: Access, home: Path) -> Aws:
     return call
 
 
+@pytest.fixture
+def s3(access: Access) -> Any:
+    """boto3, to prepare what a command finds and to look at what it left: each start of aws-cli costs a second."""
+    return access.client()
+
+
 def api(aws: Aws, command: str, *arguments: str | Path) -> Any:
     """What an ``s3api`` command answers, as values."""
     out = aws("s3api", command, *arguments, "--output", "json")
     return json.loads(out) if out.strip() else None
 
 
-@over_both
 def test_files_go_up_and_down(aws: Aws, bucket: str, tmp_path: Path) -> None:
     """``cp`` takes a small and a large file there and back, byte for byte."""
     url = f"s3://{bucket}/granary/"
@@ -50,17 +56,40 @@ def test_files_go_up_and_down(aws: Aws, bucket: str, tmp_path: Path) -> None:
         assert back.read_bytes() == body
 
 
-def test_buckets(aws: Aws) -> None:
+@pytest.mark.parametrize("access", ["https"], indirect=True)
+def test_over_https(aws: Aws, access: Access, bucket: str, tmp_path: Path) -> None:
+    """The same over https, where the checksum travels behind the body; and a link that reads without keys."""
+    there, back = tmp_path / "there", tmp_path / "back"
+    there.write_bytes(sample(9 * MIB))
+    aws("s3", "cp", there, f"s3://{bucket}/k e y")
+    aws("s3", "cp", f"s3://{bucket}/k e y", back)
+    link = aws("s3", "presign", f"s3://{bucket}/k e y", "--expires-in", "60").strip()
+    trust = ssl.create_default_context(cafile=access.authority)
+    with urllib.request.urlopen(link, timeout=30, context=trust) as answer:
+        linked = answer.read()
+
+    assert back.read_bytes() == there.read_bytes()
+    assert linked == there.read_bytes()
+
+
+def test_a_presigned_link(aws: Aws, s3: Any, bucket: str) -> None:
+    """``presign`` gives a link that works without keys."""
+    s3.put_object(Bucket=bucket, Key="k e y", Body=b"grain", ContentType="text/x-rye")
+    with urllib.request.urlopen(aws("s3", "presign", f"s3://{bucket}/k e y").strip(), timeout=30) as answer:
+        assert (answer.read(), answer.headers["content-type"]) == (b"grain", "text/x-rye")
+
+
+def test_buckets(aws: Aws, s3: Any) -> None:
     """``mb``, ``ls`` and ``rb``; a bucket that is not empty stays, and goes with --force."""
     name = "compat-aws-cli"
     aws("s3", "mb", f"s3://{name}")
+    s3.put_object(Bucket=name, Key="k", Body=b"x")
     listed = aws("s3", "ls")
-    api(aws, "put-object", "--bucket", name, "--key", "k")
     aws("s3", "rb", f"s3://{name}", expect=1)
     aws("s3", "rb", "--force", f"s3://{name}")
 
     assert name in listed.split()
-    assert name not in aws("s3", "ls").split()
+    assert name not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
 
 
 def test_sync_moves_what_differs(aws: Aws, bucket: str, tmp_path: Path) -> None:
@@ -77,49 +106,45 @@ def test_sync_moves_what_differs(aws: Aws, bucket: str, tmp_path: Path) -> None:
     assert read_tree(tmp_path / "back") == {name: body for name, body in files.items() if name != "small.txt"}
 
 
-def test_listing(aws: Aws, bucket: str, tmp_path: Path) -> None:
+def test_listing(aws: Aws, s3: Any, bucket: str) -> None:
     """``ls`` shows folders, --recursive every key, also when the pages are small."""
-    files = {f"{folder}/{number}": b"x" for folder in "abc" for number in range(4)}
-    aws("s3", "cp", "--recursive", "--quiet", write_tree(tmp_path / "t", files), f"s3://{bucket}/")
+    names = [f"{folder}/{number}" for folder in "abc" for number in range(4)]
+    for name in names:
+        s3.put_object(Bucket=bucket, Key=name, Body=b"x")
     folders = aws("s3", "ls", f"s3://{bucket}/")
     every = aws("s3", "ls", "--recursive", "--page-size", "5", f"s3://{bucket}")
     some = api(aws, "list-objects-v2", "--bucket", bucket, "--delimiter", "/", "--prefix", "a/", "--query", "Contents[].Key")
 
     assert folders.split() == ["PRE", "a/", "PRE", "b/", "PRE", "c/"]
-    assert [line.split()[3] for line in every.splitlines()] == sorted(files)
-    assert some == ["a/0", "a/1", "a/2", "a/3"]
+    assert [line.split()[3] for line in every.splitlines()] == names
+    assert some == names[:4]
 
 
-def test_copy_and_move_within_the_store(aws: Aws, bucket: str, tmp_path: Path) -> None:
-    """``cp`` and ``mv`` between keys happen on the server, for a small object and for one of many parts."""
-    large = tmp_path / "large"
-    large.write_bytes(sample(20 * MIB))
-    aws("s3", "cp", large, f"s3://{bucket}/large")
+def test_copy_and_move_within_the_store(aws: Aws, s3: Any, bucket: str) -> None:
+    """``cp`` and ``mv`` between keys happen on the server, also for an object of many parts."""
+    body = sample(20 * MIB)
+    s3.upload_fileobj(io.BytesIO(body), bucket, "large")
     aws("s3", "cp", f"s3://{bucket}/large", f"s3://{bucket}/copy")
     aws("s3", "mv", f"s3://{bucket}/copy", f"s3://{bucket}/moved")
-    aws("s3", "cp", f"s3://{bucket}/moved", tmp_path / "back")
-    keys = api(aws, "list-objects-v2", "--bucket", bucket, "--query", "Contents[].Key")
 
-    assert (tmp_path / "back").read_bytes() == large.read_bytes()
-    assert keys == ["large", "moved"]
+    assert s3.get_object(Bucket=bucket, Key="moved")["Body"].read() == body
+    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["large", "moved"]
 
 
-def test_versions_are_kept_and_restored(aws: Aws, bucket: str, tmp_path: Path) -> None:
+def test_versions_are_kept_and_restored(aws: Aws, s3: Any, bucket: str, tmp_path: Path) -> None:
     """A deleted object comes back by removing its marker, an old version by its id."""
     place = ("--bucket", bucket, "--key", "k")
     api(aws, "put-bucket-versioning", "--bucket", bucket, "--versioning-configuration", "Status=Enabled")
-    versions = []
-    for body in (b"one", b"two"):
-        (tmp_path / "body").write_bytes(body)
-        versions.append(api(aws, "put-object", *place, "--body", tmp_path / "body")["VersionId"])
+    (tmp_path / "body").write_bytes(b"one")
+    first = api(aws, "put-object", *place, "--body", tmp_path / "body")["VersionId"]
+    second = s3.put_object(Bucket=bucket, Key="k", Body=b"two")["VersionId"]
     aws("s3", "rm", f"s3://{bucket}/k")
     listed = api(aws, "list-object-versions", "--bucket", bucket)
     api(aws, "delete-object", *place, "--version-id", listed["DeleteMarkers"][0]["VersionId"])
-    aws("s3", "cp", f"s3://{bucket}/k", tmp_path / "current")
-    api(aws, "get-object", *place, "--version-id", versions[0], tmp_path / "old")
+    api(aws, "get-object", *place, "--version-id", first, tmp_path / "old")
 
-    assert [entry["VersionId"] for entry in listed["Versions"]] == versions[::-1]
-    assert (tmp_path / "current").read_bytes() == b"two"
+    assert [entry["VersionId"] for entry in listed["Versions"]] == [second, first]
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"two"
     assert (tmp_path / "old").read_bytes() == b"one"
 
 
@@ -130,41 +155,29 @@ def test_tags_and_metadata(aws: Aws, bucket: str, tmp_path: Path) -> None:
     body.write_bytes(sample(3 * KIB))
     aws("s3", "cp", "--metadata", "field=north", "--content-type", "application/x-grain", body, f"s3://{bucket}/k")
     api(aws, "put-object-tagging", *place, "--tagging", "TagSet=[{Key=kind,Value=rye}]")
+    tags = api(aws, "get-object-tagging", *place)["TagSet"]
     head = api(aws, "head-object", *place)
 
-    assert api(aws, "get-object-tagging", *place)["TagSet"] == [{"Key": "kind", "Value": "rye"}]
-    assert (head["ContentLength"], head["ContentType"], head["Metadata"]) == (
-        3 * KIB,
-        "application/x-grain",
-        {"field": "north"},
-    )
+    assert tags == [{"Key": "kind", "Value": "rye"}]
+    assert (head["ContentLength"], head["Metadata"]) == (3 * KIB, {"field": "north"})
+    assert head["ContentType"] == "application/x-grain"
 
 
-@over_both
-def test_a_presigned_link(aws: Aws, access: Access, bucket: str) -> None:
-    """``presign`` gives a link that works without keys."""
-    api(aws, "put-object", "--bucket", bucket, "--key", "k e y", "--content-type", "text/x-rye")
-    link = aws("s3", "presign", f"s3://{bucket}/k e y", "--expires-in", "60").strip()
-    trust = ssl.create_default_context(cafile=access.authority) if access.authority else None
-    with urllib.request.urlopen(link, timeout=30, context=trust) as answer:
-        assert (answer.status, answer.headers["content-type"]) == (200, "text/x-rye")
-
-
-def test_deletions(aws: Aws, bucket: str, tmp_path: Path) -> None:
+def test_deletions(aws: Aws, s3: Any, bucket: str) -> None:
     """``rm`` deletes one key or a prefix, delete-objects a list."""
-    files = dict.fromkeys(("a/1", "a/2", "b", "c", "d"), b"x")
-    aws("s3", "cp", "--recursive", "--quiet", write_tree(tmp_path / "t", files), f"s3://{bucket}/")
+    for name in ("a/1", "a/2", "b", "c", "d"):
+        s3.put_object(Bucket=bucket, Key=name, Body=b"x")
     aws("s3", "rm", f"s3://{bucket}/b")
     aws("s3", "rm", "--recursive", f"s3://{bucket}/a")
     api(aws, "delete-objects", "--bucket", bucket, "--delete", "Objects=[{Key=c},{Key=never}]")
 
-    assert api(aws, "list-objects-v2", "--bucket", bucket, "--query", "Contents[].Key") == ["d"]
+    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["d"]
 
 
 def test_streams_through_stdin_and_stdout(aws_cli: str, access: Access, home: Path, bucket: str) -> None:
     """``cp -`` writes what it reads from a pipe, and reads into one."""
     env = access.environment(home)
     line = [aws_cli, "--endpoint-url", access.endpoint, "s3", "cp"]
-    run([*line, "-", f"s3://{bucket}/piped"], env, stdin=("зерно\n" * 2_000_000).encode())
+    run([*line, "-", f"s3://{bucket}/piped"], env, stdin=("зерно\n" * 1_000_000).encode())
 
-    assert run([*line, f"s3://{bucket}/piped", "-"], env) == "зерно\n" * 2_000_000
+    assert run([*line, f"s3://{bucket}/piped", "-"], env) == "зерно\n" * 1_000_000

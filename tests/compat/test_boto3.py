@@ -1,4 +1,4 @@
-"""boto3, the SDK that most Python programs use: what its guides show, over http and https."""
+"""boto3, the SDK that most Python programs use: what its guides show, over http and, where it can matter, https."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from botocore.exceptions import ClientError
 from zakrom.testing.access import Access
 
 from .kit import KIB, MIB, over_both, sample
-
-pytestmark = over_both
 
 
 @pytest.fixture
@@ -39,6 +37,7 @@ def keys(page: dict[str, Any]) -> list[str]:
     return [entry["Key"] for entry in page.get("Contents", [])]
 
 
+@over_both
 def test_a_bucket_is_made_found_and_removed(s3: Any) -> None:
     """A bucket lives from create_bucket to delete_bucket, and the listing and the waiters know."""
     name = "compat-life-of-a-bucket"
@@ -54,6 +53,7 @@ def test_a_bucket_is_made_found_and_removed(s3: Any) -> None:
     assert refusal(lambda: s3.head_bucket(Bucket=name)) == (404, "404")
 
 
+@over_both
 def test_a_small_object_comes_back_as_it_went(s3: Any, bucket: str) -> None:
     """Bytes, content type, other headers and metadata are those that were put, and HEAD says the same as GET."""
     body = sample(5 * KIB)
@@ -98,6 +98,7 @@ def test_any_key_comes_back(s3: Any, bucket: str, key: str) -> None:
     assert keys(s3.list_objects_v2(Bucket=bucket)) == []
 
 
+@over_both
 def test_a_large_file_goes_up_and_down_in_parts(s3: Any, bucket: str, tmp_path: Path) -> None:
     """upload_file and download_file with their default thresholds move 20 MiB byte for byte."""
     there, back = tmp_path / "there", tmp_path / "back"
@@ -111,6 +112,7 @@ def test_a_large_file_goes_up_and_down_in_parts(s3: Any, bucket: str, tmp_path: 
     assert head["ETag"].endswith('-3"')
 
 
+@over_both
 def test_a_stream_that_cannot_seek_is_uploaded(s3: Any, bucket: str) -> None:
     """upload_fileobj takes a stream of unknown length, and download_fileobj writes to one."""
 
@@ -136,6 +138,7 @@ def test_a_stream_that_cannot_seek_is_uploaded(s3: Any, bucket: str) -> None:
     assert back.getvalue() == body
 
 
+@over_both
 def test_multipart_by_hand(s3: Any, bucket: str) -> None:
     """The low-level calls: parts out of order, listed, one sent twice, completed; a second upload is aborted."""
     parts = {1: sample(5 * MIB, 1), 2: sample(5 * MIB, 2), 3: sample(1, 3)}
@@ -182,6 +185,7 @@ def test_a_listing_has_pages(s3: Any, bucket: str) -> None:
     assert [page["KeyCount"] for page in small] == [7, 7, 7, 7, 1]
 
 
+@over_both
 def test_a_delimiter_makes_folders(s3: Any, bucket: str) -> None:
     """Keys that share a prefix up to the delimiter are one common prefix, also where pages cut."""
     for key in ("a", "a/1", "a/2", "b/1", "b/c/1", "d"):
@@ -198,6 +202,7 @@ def test_a_delimiter_makes_folders(s3: Any, bucket: str) -> None:
     assert entries == ["a", "a/", "b/", "d"]
 
 
+@over_both
 def test_copy_keeps_or_replaces_metadata(s3: Any, bucket: str, new_bucket: Callable[[], str]) -> None:
     """copy_object takes bytes and metadata along, replaces the latter when told, and goes from bucket to bucket."""
     other = new_bucket()
@@ -221,6 +226,7 @@ def test_a_managed_copy_of_a_large_object(s3: Any, bucket: str) -> None:
     assert s3.get_object(Bucket=bucket, Key="to")["Body"].read() == body
 
 
+@over_both
 def test_versions_are_kept_and_restored(s3: Any, bucket: str) -> None:
     """With versioning on nothing is lost: an old version is read, a deletion undone, an old version made current again."""
     s3.put_object(Bucket=bucket, Key="k", Body=b"before")
@@ -245,6 +251,7 @@ def test_versions_are_kept_and_restored(s3: Any, bucket: str) -> None:
     assert s3.get_object(Bucket=bucket, Key="k", VersionId="null")["Body"].read() == b"before"
 
 
+@over_both
 def test_tags_of_objects_and_buckets(s3: Any, bucket: str) -> None:
     """Tags are put with the object or after it, replaced as a whole and deleted; a bucket has its own."""
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", Tagging="kind=rye&year=2026")
@@ -264,6 +271,7 @@ def test_tags_of_objects_and_buckets(s3: Any, bucket: str) -> None:
     assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == [{"Key": "owner", "Value": "mill"}]
 
 
+@over_both
 @pytest.mark.parametrize("signature", [None, "s3v4"])
 def test_presigned_links(access: Access, bucket: str, signature: str | None) -> None:
     """A link lets one without keys read, and another one write, with boto3's default signature and with version 4."""
@@ -289,6 +297,7 @@ def fetch(access: Access, request: urllib.request.Request) -> tuple[int, tuple[s
         return answer.status, (answer.headers["content-type"], answer.read())
 
 
+@over_both
 def test_a_spoilt_link_is_refused(access: Access, bucket: str) -> None:
     """A link for one key does not open another."""
     s3 = access.client()
@@ -301,6 +310,7 @@ def test_a_spoilt_link_is_refused(access: Access, bucket: str) -> None:
     caught.value.close()
 
 
+@over_both
 def test_wrong_keys_are_refused_by_name(access: Access, bucket: str) -> None:
     """An unknown key and a wrong secret have AWS's own codes."""
     stranger = access.client(aws_access_key_id="AKIAIOSFODNN7EXAMPLE")
@@ -310,6 +320,7 @@ def test_wrong_keys_are_refused_by_name(access: Access, bucket: str) -> None:
     assert refusal(lambda: forger.put_object(Bucket=bucket, Key="k", Body=b"x")) == (403, "SignatureDoesNotMatch")
 
 
+@over_both
 def test_deletions(s3: Any, bucket: str) -> None:
     """One key, many keys at once, a key that was never there; a bucket only when it is empty."""
     for number in range(25):
@@ -327,6 +338,7 @@ def test_deletions(s3: Any, bucket: str) -> None:
     assert keys(s3.list_objects_v2(Bucket=bucket)) == ["k21", "k22", "k23", "k24"]
 
 
+@over_both
 def test_conditions(s3: Any, bucket: str) -> None:
     """A write that must be the first or must replace a known one is decided by the server; a read may be conditional."""
     first = s3.put_object(Bucket=bucket, Key="k", Body=b"1", IfNoneMatch="*")["ETag"]
@@ -340,6 +352,7 @@ def test_conditions(s3: Any, bucket: str) -> None:
     assert s3.get_object(Bucket=bucket, Key="k", IfMatch=second)["Body"].read() == b"2"
 
 
+@over_both
 def test_ranges(s3: Any, bucket: str) -> None:
     """A part of an object by offsets, from an offset, and from the end; a range beyond the end is refused."""
     body = sample(300 * KIB)
@@ -352,6 +365,7 @@ def test_ranges(s3: Any, bucket: str) -> None:
     assert refusal(lambda: s3.get_object(Bucket=bucket, Key="k", Range="bytes=400000-")) == (416, "InvalidRange")
 
 
+@over_both
 @pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])
 def test_checksums(s3: Any, bucket: str, algorithm: str) -> None:
     """A checksum of the client's choice is kept and comes back, for an object and for one made of parts."""
@@ -368,6 +382,7 @@ def test_checksums(s3: Any, bucket: str, algorithm: str) -> None:
     assert (facts["ObjectSize"], facts["ObjectParts"]["TotalPartsCount"]) == (9 * MIB, 2)
 
 
+@over_both
 def test_absent_things_have_their_codes(s3: Any, bucket: str) -> None:
     """What is not there is named as AWS names it."""
     assert refusal(lambda: s3.get_object(Bucket=bucket, Key="never")) == (404, "NoSuchKey")
@@ -378,6 +393,7 @@ def test_absent_things_have_their_codes(s3: Any, bucket: str) -> None:
     assert s3.get_bucket_acl(Bucket=bucket)["Grants"][0]["Permission"] == "FULL_CONTROL"
 
 
+@over_both
 def test_the_resource_interface(access: Access, bucket: str) -> None:
     """boto3's object-oriented interface works too: put, iterate, delete all."""
     import boto3

@@ -15,8 +15,6 @@ from .kit import MIB, TREE, over_both, read_tree, run, sample, write_tree
 
 Rclone = Callable[..., str]
 
-pytestmark = over_both
-
 LONG_AGO = 1_234_567_890.123456789
 """A time that no upload has by accident, with the nanoseconds that rclone keeps."""
 
@@ -44,6 +42,7 @@ def rclone(program: Callable[[str], str], access: Access, home: Path) -> Rclone:
     return call
 
 
+@over_both
 def test_a_tree_is_synced_checked_and_fetched(rclone: Rclone, bucket: str, tmp_path: Path) -> None:
     """``sync`` sends a tree, check and check --download find it whole, and it comes back with its bytes and times."""
     there = write_tree(tmp_path / "there", TREE)
@@ -57,6 +56,7 @@ def test_a_tree_is_synced_checked_and_fetched(rclone: Rclone, bucket: str, tmp_p
     assert (tmp_path / "back/small.txt").stat().st_mtime == pytest.approx(LONG_AGO, abs=1e-6)
 
 
+@over_both
 def test_sync_follows_changes(rclone: Rclone, bucket: str, tmp_path: Path) -> None:
     """A second sync finds nothing to do; a changed, a touched and a removed file are followed."""
     there = write_tree(tmp_path / "there", {"a": b"1", "b": b"2", "c/d": b"3"})
@@ -81,6 +81,7 @@ def test_a_corrupted_copy_is_found(rclone: Rclone, bucket: str, tmp_path: Path) 
     rclone("check", there, f"z:{bucket}", expect=1)
 
 
+@over_both
 def test_copies_and_moves_on_the_server(rclone: Rclone, bucket: str, new_bucket: Callable[[], str], tmp_path: Path) -> None:
     """A copy from bucket to bucket and a move within one bring the same bytes, and the times with them."""
     other = new_bucket()
@@ -109,6 +110,7 @@ def test_a_file_above_the_cutoff_goes_in_parts(rclone: Rclone, bucket: str, tmp_
     assert (tmp_path / "back").read_bytes() == large.read_bytes()
 
 
+@over_both
 def test_a_stream_of_unknown_length(rclone: Rclone, bucket: str) -> None:
     """``rcat`` sends what comes through a pipe in parts, and cat gives it back."""
     text = "зерно\n" * 1_000_000
@@ -118,6 +120,7 @@ def test_a_stream_of_unknown_length(rclone: Rclone, bucket: str) -> None:
     assert rclone("cat", "--offset", "11", "--count", "11", f"z:{bucket}/piped") == "зерно\n"
 
 
+@over_both
 def test_buckets_and_deletions(rclone: Rclone, access: Access) -> None:
     """mkdir, lsd, delete, purge: a bucket is made, filled, emptied and removed."""
     name = f"compat-rclone-{access.endpoint.partition(':')[0]}"

@@ -7,8 +7,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from zakrom.testing.access import Access
 
 from .kit import MIB, TREE, read_tree, run, sample, write_tree
@@ -48,25 +46,3 @@ def test_backups_are_made_checked_restored_and_pruned(
     assert read_tree(tmp_path / "second" / there.relative_to("/")) == read_tree(there)
     assert [snapshot["id"] for snapshot in left] == [second["id"]]
     assert "locked" not in restic("unlock")
-
-
-@pytest.mark.parametrize("access", ["https"], indirect=True)
-def test_over_https(program: Callable[[str], str], access: Access, bucket: str, home: Path, tmp_path: Path) -> None:
-    """The same over https with a private authority: a backup is made and verified."""
-    path = program("restic")
-    keys = {"AWS_ACCESS_KEY_ID": access.access_key, "AWS_SECRET_ACCESS_KEY": access.secret_key}
-    env = dict(os.environ) | keys | {
-        "RESTIC_REPOSITORY": f"s3:{access.endpoint}/{bucket}",
-        "RESTIC_PASSWORD": "granary",
-        "RESTIC_CACHE_DIR": str(home / "cache"),
-    }  # fmt: skip
-    there = write_tree(tmp_path / "there", {"a": b"1", "b": sample(MIB)})
-    for arguments in (
-        ["init"],
-        ["backup", there],
-        ["check", "--read-data"],
-        ["restore", "latest", "--target", tmp_path / "back"],
-    ):
-        run([path, "--cacert", str(access.authority), *arguments], env)
-
-    assert read_tree(tmp_path / "back" / there.relative_to("/")) == read_tree(there)

@@ -25,7 +25,7 @@ from zakrom.testing.server import Server
 from zakrom.testing.syscalls import Recorder, Recording, State
 from zakrom.testing.syscalls.replay import Kind
 
-STATES = int(os.environ.get("ZAKROM_POWERCUT_STATES", "220"))
+STATES = int(os.environ.get("ZAKROM_POWERCUT_STATES", "150"))
 """`make powercut` opens thousands; some seconds' worth in CI."""
 
 SERVED_STATES = 3

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -98,6 +98,7 @@ class Server:
         self._env = dict(env or {})
         self._start_seconds = start_seconds
         self._process: subprocess.Popen[bytes] | None = None
+        self._admin_listens = False
         self._log_start = self._log_seen = 0  # where this start's part of the log begins; what `new_log` has given
         self._certificates: Certificates | None = make_certificates(self._home) if tls else None
         self._identity = (access_key, secret_key or secrets.token_hex(20), region)
@@ -109,7 +110,7 @@ class Server:
         access_key, secret_key, region = self._identity
         self._ports = free_ports(2)
         self.access = Access(f"{scheme}://{ADDRESS}:{self._ports[0]}", access_key, secret_key, region, authority)
-        self.admin_endpoint = f"{scheme}://{ADDRESS}:{self._ports[1]}"
+        self._admin_endpoint = f"{scheme}://{ADDRESS}:{self._ports[1]}"
 
     # ------------------------------------------------------------------------------------------------ what clients need
 
@@ -117,6 +118,14 @@ class Server:
     def endpoint(self) -> str:
         """The URL of S3, ``http://127.0.0.1:PORT``; https with ``tls``."""
         return self.access.endpoint
+
+    @property
+    def admin_endpoint(self) -> str:
+        """The URL of the admin API. It begins to answer after S3 does: while the server runs, this waits until it listens."""
+        if self.running and not self._admin_listens:
+            self._await(self._admin_answers, "the admin API did not listen")
+            self._admin_listens = True
+        return self._admin_endpoint
 
     @property
     def access_key(self) -> str:
@@ -201,7 +210,7 @@ class Server:
         for tries_left in reversed(range(START_TRIES)):
             try:
                 self._launch()
-                self._await_ready()
+                self._await(self._ready, "the server was not ready")
             except _PortTaken:
                 if not tries_left:
                     raise
@@ -270,6 +279,7 @@ class Server:
         return [*line, *self.args]
 
     def _launch(self) -> None:
+        self._admin_listens = False
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("ZAKROM_", "MINIO_"))}
         root = {"ZAKROM_ROOT_USER": self.access_key, "ZAKROM_ROOT_PASSWORD": self.secret_key}
         with self.log_path.open("ab") as log:
@@ -283,16 +293,15 @@ class Server:
                 start_new_session=True,  # a group of its own, for `kill`; a Ctrl-C in pytest is not the server's
             )
 
-    def _await_ready(self) -> None:
+    def _await(self, arrived: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + self._start_seconds
-        while not self._ready():
+        while not arrived():
             if not self.running:
                 raise self._ended()
             if time.monotonic() > deadline:
                 self.kill()
-                raise ServerFailed(
-                    f"the server was not ready within {self._start_seconds:g} s:\n{self._log_from(self._log_start)}"
-                )
+                said = self._log_from(self._log_start)
+                raise ServerFailed(f"{otherwise} within {self._start_seconds:g} s:\n{said}")
             time.sleep(POLL_SECONDS)
 
     def _ready(self) -> bool:
@@ -304,6 +313,11 @@ class Server:
             return False
         finally:
             connection.close()
+
+    def _admin_answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection((ADDRESS, self._ports[1]), ASK_SECONDS):
+            return True
+        return False
 
     def _ended(self) -> ServerFailed:
         said = self._log_from(self._log_start)

@@ -175,11 +175,13 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The kernel has not taken all."""
-        self._out.paused = True
+        if self._transport is not None:  # else it is the TLS handshake that waits: we have written nothing yet
+            self._out.paused = True
 
     def resume_writing(self) -> None:
         """The kernel has taken all."""
-        self._out.resume()
+        if self._transport is not None:
+            self._out.resume()
 
     # ---------------------------------------------------------------------------------------------------- heads, requests
 

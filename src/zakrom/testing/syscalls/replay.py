@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import Enum, IntEnum
 from pathlib import Path
 from random import Random
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 from zakrom.testing.platter import Directory, File, Keep, now
 from zakrom.testing.platter import State as Known
@@ -215,6 +215,9 @@ def load(directory: Path) -> tuple[Directory, dict[int, File | Directory]]:
     return root, inodes
 
 
+_ZEROS: Final = bytes(64 * 1024)
+
+
 def store(node: Directory, path: Path) -> None:
     """Nodes as real files and directories, under a path that does not exist yet."""
     path.mkdir(mode=0o700)
@@ -223,8 +226,18 @@ def store(node: Directory, path: Path) -> None:
             store(below, path / name)
         else:
             with (path / name).open("xb") as file:
-                file.write(below.content.rstrip(b"\0"))
-                file.truncate(len(below.content))  # zeros at the end become a hole: the catalog's reserve is nothing else
+                _write_sparsely(file, below.content)
+
+
+def _write_sparsely(file: BinaryIO, content: bytearray) -> None:
+    """Zeros become holes: the catalog's reserve is nothing else, and would be most of what is written."""
+    view = memoryview(content)
+    for start in range(0, len(view), len(_ZEROS)):
+        piece = view[start : start + len(_ZEROS)]
+        if piece != _ZEROS[: len(piece)]:
+            file.seek(start)
+            file.write(piece)
+    file.truncate(len(view))
 
 
 def differences(node: Directory, path: Path) -> list[str]:
