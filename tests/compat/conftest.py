@@ -2,7 +2,7 @@
 
 The server is a real one with default settings, one over http and one over https for each session. To try the tests on
 any other S3 service, name it: ``ZAKROM_TEST_ENDPOINT`` (and ``ZAKROM_TEST_ENDPOINT_HTTPS`` with
-``ZAKROM_TEST_AUTHORITY``, a PEM file), ``ZAKROM_TEST_ACCESS_KEY``, ``ZAKROM_TEST_SECRET_KEY``, ``ZAKROM_TEST_REGION``.
+``ZAKROM_TEST_AUTHORITY``, a PEM file), ``ZAKROM_TEST_ACCESS_KEY``, ``ZAKROM_TEST_SECRET_KEY``, ``ZAKROM_TEST_REGION``. To try other settings of ours: ``ZAKROM_TEST_ARGUMENTS``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from zakrom.testing.access import Access
 from zakrom.testing.server import Server
 
 from . import environments
+from .kit import SERVER_ARGUMENTS
 
 TEST_SECONDS = 120
 """The slowest test takes some ten seconds on two busy cores; one that takes this long hangs."""
@@ -50,7 +51,7 @@ class Services:
         return self._started[scheme]
 
     def _own(self, scheme: str) -> Access:
-        return self._stack.enter_context(Server(tls=scheme == "https")).access
+        return self._stack.enter_context(Server(tls=scheme == "https", args=SERVER_ARGUMENTS)).access
 
     def _named(self, scheme: str) -> Access | None:
         """The service that the environment names, if it names one."""

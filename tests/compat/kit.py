@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shlex
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +16,9 @@ MIB = 1024 * 1024
 
 RUN_SECONDS = 90.0
 """How long one program may run: each takes a second or two."""
+
+SERVER_ARGUMENTS = tuple(shlex.split(os.environ.get("ZAKROM_TEST_ARGUMENTS", "")))
+"""Further arguments of every server that the tests start: to try another adapter, or other settings."""
 
 over_both = pytest.mark.parametrize("access", ["http", "https"], indirect=True)
 """The test runs over http and over https."""

@@ -27,7 +27,7 @@ from minio.error import S3Error
 from zakrom.testing import empty
 from zakrom.testing.server import Server
 
-from .kit import KIB, MIB, run, sample
+from .kit import KIB, MIB, SERVER_ARGUMENTS, run, sample
 
 DISK_BYTES = 200 * 10**6
 QUOTA_BYTES = 20 * 10**6
@@ -168,13 +168,13 @@ def small_disk(directory: Path) -> Iterator[Path]:
 def narrow(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Narrow]:
     """One server for each way of being full; its tests empty it again."""
     if request.param == "quota":
-        with Server() as server:
+        with Server(args=SERVER_ARGUMENTS) as server:
             yield Narrow(server, "QuotaExceeded", QUOTA_BYTES)
         return
     reserve = {"disk": 0, "reserve": 50 * 10**6}[request.param]
     with (
         small_disk(tmp_path_factory.mktemp("small") / "disk") as disk,
-        Server(disk / "data", args=["--reserve", str(reserve)]) as server,
+        Server(disk / "data", args=[*SERVER_ARGUMENTS, "--reserve", str(reserve)]) as server,
     ):
         with (disk / "ballast").open("wb") as ballast:  # what others keep on the same disk
             os.posix_fallocate(ballast.fileno(), 0, shutil.disk_usage(disk).free - reserve - ROOM_BYTES)
@@ -298,12 +298,12 @@ def test_small_objects_are_refused_too(narrow: Narrow, sender: Sender, bucket: s
 
 def test_a_reserve_larger_than_the_disk(tmp_path: Path) -> None:
     """A server whose reserve is not there refuses every write, and still reads, lists and deletes what it has."""
-    with Server(tmp_path / "data") as server:
+    with Server(tmp_path / "data", args=SERVER_ARGUMENTS) as server:
         s3 = server.client()
         s3.create_bucket(Bucket="full")
         for key in ("kept", "goes"):
             s3.put_object(Bucket="full", Key=key, Body=sample(100 * KIB))
-    with Server(tmp_path / "data", args=["--reserve", "1000TB"]) as server:
+    with Server(tmp_path / "data", args=[*SERVER_ARGUMENTS, "--reserve", "1000TB"]) as server:
         s3 = server.client()
         refusals = [
             refusal_of(lambda make=make, body=body: make(server).put("full", "new", body))  # type: ignore[misc]
@@ -319,7 +319,7 @@ def test_a_reserve_larger_than_the_disk(tmp_path: Path) -> None:
 
 def test_a_quota_of_the_whole_store(tmp_path: Path) -> None:
     """A quota of the store counts all buckets together; raising it makes room at once."""
-    with Server(tmp_path / "data") as server:
+    with Server(tmp_path / "data", args=SERVER_ARGUMENTS) as server:
         s3 = server.client()
         for name in ("one", "two"):
             s3.create_bucket(Bucket=name)

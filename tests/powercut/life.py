@@ -40,7 +40,13 @@ def version(
     """A version as a picture shows it; a delete marker has no body."""
     if body is None:
         return {"id": id, "marker": True}
-    return {"id": id, "bytes": digest(body), "etag": etag.strip('"'), "tags": dict(tags or {}), "metadata": dict(metadata or {})}
+    return {
+        "id": id,
+        "bytes": digest(body),
+        "etag": etag.strip('"'),
+        "tags": dict(tags or {}),
+        "metadata": dict(metadata or {}),
+    }
 
 
 class Client:

@@ -44,8 +44,8 @@ class InProcess:
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         read = getattr(self._reads, name)
 
-        async def ask(*arguments: Any) -> Any:
-            return read(*arguments)
+        async def ask(*arguments: Any, **options: Any) -> Any:
+            return read(*arguments, **options)
 
         return ask
 

@@ -6,6 +6,8 @@ import hashlib
 
 import pytest
 
+from zakrom.wire import checksums
+
 from .harness import MIB, S3
 
 DIGITS = b"0123456789"
@@ -132,7 +134,7 @@ def test_one_part_of_an_object(s3: S3, parts: str, method: str) -> None:
     assert answer.headers["content-range"] == f"bytes {5 * MIB}-{total - 1}/{total}"
     assert answer.headers["x-amz-mp-parts-count"] == "2"
     assert answer.body == (b"tail" if method == "GET" else b"")
-    assert "x-amz-checksum-crc64nvme" not in answer.headers  # it is that of the whole object
+    assert answer.headers["x-amz-checksum-crc64nvme"] == checksums.encode(checksums.digest("CRC64NVME", b"tail"))
 
 
 def test_parts_that_are_not_there(s3: S3, parts: str, digits: str) -> None:
@@ -278,8 +280,8 @@ def test_attributes_are_named_or_refused(s3: S3, digits: str) -> None:
     assert [node.tag for node in s3.ask_all([request])[0].xml] == ["ETag", "ObjectSize"]
 
 
-def test_attributes_list_the_parts_of_a_composite_checksum(s3: S3, bucket: str, parts: str) -> None:
-    """Their number always; themselves, in pages, only where the checksum is made of theirs (as recorded of AWS)."""
+def test_attributes_list_the_parts(s3: S3, bucket: str, parts: str) -> None:
+    """Their number, and themselves in pages, with the checksums that they were uploaded with."""
     path = bucket + "/composite"
     upload = s3.upload(path, x_amz_checksum_algorithm="SHA256")
     rows = ""
@@ -291,7 +293,11 @@ def test_attributes_list_the_parts_of_a_composite_checksum(s3: S3, bucket: str, 
     asked = {"x-amz-object-attributes": "ObjectParts"}
 
     plain = s3.ask("GET", parts, "attributes", asked)
-    assert [(node.tag, node.text) for node in plain.xml[0]] == [("PartsCount", "2")]
+    assert plain.text("ObjectParts/PartsCount") == "2"
+    assert plain.texts("ObjectParts/Part/Size") == [str(5 * MIB), "4"]
+    whole = s3.ask("GET", bucket + "/composite", "attributes", {"x-amz-object-attributes": "Checksum"})
+    assert "-" not in (whole.text("Checksum/ChecksumSHA256") or "-")
+    assert whole.text("Checksum/ChecksumType") == "COMPOSITE"
     page = s3.ask("GET", path, "attributes", {**asked, "x-amz-max-parts": "1", "x-amz-part-number-marker": "1"})
     found = {node.tag: node.text for node in page.xml[0] if not len(node)}
     assert found == {

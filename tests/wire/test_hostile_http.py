@@ -593,6 +593,17 @@ def test_an_early_answer_reaches_a_client_that_sends_all_first(site: WebSite, pa
     assert b"connection: close" in answer.lower()
 
 
+def test_a_long_early_answer_reaches_a_client_that_sends_all_first(site: WebSite) -> None:
+    """Neither waits for the other: the body is thrown away while the answer waits to be read."""
+    with site.connect() as connection:
+        connection.sendall(b"PUT /stream?32 HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n")
+        connection.sendall(bytes(50_000_000))
+        answer = receive_all(connection)
+
+    assert statuses(answer) == [b"200"]
+    assert len(answer.partition(b"\r\n\r\n")[2]) == 32 * MIB
+
+
 def test_an_early_answer_reaches_http_client(site: WebSite) -> None:
     """Python's own client (under boto3) gets the answer in mid-body, and its next request on a new connection works."""
     for _ in range(3):
@@ -622,6 +633,38 @@ def test_a_body_that_is_thrown_away_has_a_limit(adapter: Adapter, door: Door) ->
         connection.sendall(b"PUT /refuse HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (1 << 40))
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             connection.sendall(bytes(64 * MIB))
+
+
+def test_a_running_request_is_finished_at_shutdown(adapter: Adapter) -> None:
+    """An upload that is under way when the server is told to stop is taken to its end and answered."""
+    entered = threading.Event()
+    answers: list[bytes] = []
+
+    async def handler(request: Request) -> Response:
+        entered.set()
+        count = 0
+        while piece := await request.body.read():
+            count += len(piece)
+        return Response(200, [], b"%d bytes" % count)
+
+    def upload(connection: socket.socket) -> None:
+        for _ in range(10):
+            time.sleep(0.05)
+            connection.sendall(bytes(1000))
+        answers.append(receive_all(connection))
+
+    with contextlib.ExitStack() as stack:
+        site = stack.enter_context(web_site(adapter, handler))
+        connection = stack.enter_context(site.connect())
+        connection.sendall(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n")
+        uploading = threading.Thread(target=upload, args=(connection,))
+        uploading.start()
+        assert entered.wait(5.0)
+        stack.callback(uploading.join, 10.0)
+        stack.pop_all().close()
+
+    assert statuses(answers[0]) == [b"200"]
+    assert answers[0].endswith(b"10000 bytes")
 
 
 def test_the_connection_lives_on_after_an_error(site: WebSite) -> None:

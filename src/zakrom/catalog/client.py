@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 FRAME_BYTES_SOFT = 1024 * 1024
 """A frame is closed when it holds this much, so that the writer can begin with it."""
 
-PENDING_MAX = 20_000
-"""Changes of one process under way: more than its connections allow. Beyond, callers are asked to slow down."""
+PENDING_MAX = 4_096
+"""Changes of one process under way: 128 MiB at worst. Beyond, callers are asked to slow down."""
 
 REMEMBERED_MAX = 20_000
 """Buckets, documents, keys and users remembered; beyond, all are forgotten: who has more reads each again, for 10 µs."""
@@ -109,7 +109,7 @@ class SqliteCatalog:
         if known is None:
             known = self._reads.bucket(name)
             self._link.remember(("bucket", name), known)
-        return known  # type: ignore[no-any-return]
+        return known
 
     async def document(self, bucket: int, kind: str) -> bytes | None:
         """See `Catalog`. That there is none is remembered too."""
@@ -117,6 +117,15 @@ class SqliteCatalog:
         known = self._memory.get(place, _UNKNOWN)
         if known is _UNKNOWN:
             known = self._reads.document(bucket, kind)
+            self._link.remember(place, known)
+        return known  # type: ignore[no-any-return]
+
+    async def quota(self, bucket: int | None) -> int | None:
+        """See `Catalog`. That there is none is remembered too: most stores have none, and every write asks."""
+        place = ("quota", bucket)
+        known = self._memory.get(place, _UNKNOWN)
+        if known is _UNKNOWN:
+            known = self._reads.space(bucket).quota_bytes
             self._link.remember(place, known)
         return known  # type: ignore[no-any-return]
 
@@ -216,9 +225,9 @@ class SqliteCatalog:
         """See `Catalog`."""
         return self._reads.retired(before_ms, limit)
 
-    async def blobs(self, after: int, limit: int) -> list[BlobFacts]:
+    async def blobs(self, after: int, limit: int, *, inline: bool = False) -> list[BlobFacts]:
         """See `Catalog`."""
-        return self._reads.blobs(after, limit)
+        return self._reads.blobs(after, limit, inline=inline)
 
     async def known_blobs(self, ids: list[int]) -> set[int]:
         """See `Catalog`."""
@@ -421,17 +430,19 @@ class _Link(asyncio.Protocol):
         if self.on_reconnect is not None:
             try:
                 await self.on_reconnect()
-            except errors.Unavailable:
-                return  # lost again already: connection_lost has begun anew
+            except errors.Error as error:
+                log.warning("what hung on the connection to the catalog's writer could not be renewed: %s", error)
+                if self._transport is not None:
+                    self._transport.abort()  # and all begins anew
+                return
         self._renewing = None
         log.warning("the catalog's writer is back")
 
     def close(self) -> None:
         """Ends the connection for good."""
         self._closed = True
-        for task in (self._again,):
-            if task is not None:
-                task.cancel()
+        if self._again is not None:
+            self._again.cancel()
         if self._transport is not None:
             self._transport.close()
 

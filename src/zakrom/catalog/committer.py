@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 RESTART_WAIT_MS = 250
 """How long it waits: no read of ours lasts longer than a page of keys; a foreign tool must not stop the store."""
 
-_PAGES_A_CHANGE = 3  # what a change dirties beside its inline bytes, as measured over random keys in batches
+_INLINE_BYTES_A_PAGE = 3_500  # and a page for each row changed: what was measured over random keys, rounded up
 
 Answer = tuple[int, Any]
 """(kind, body) as `frames` sends it."""
@@ -188,14 +188,15 @@ class Committer:
         inline_bytes = len(content.data) if type(content) is Inline else 0
         if self.full and isinstance(change, _GROWING) and not self._fits(inline_bytes):
             return frames.ERROR, errors.InsufficientStorage().packed()
-        self._wal_pages += _PAGES_A_CHANGE + inline_bytes // 3_500
         written = self._connection.total_changes
         try:
-            return frames.RESULT, engine.apply(self._ledger, change)
+            result = engine.apply(self._ledger, change)
         except errors.Error as error:
             if self._connection.total_changes != written:
                 raise AssertionError(f"{type(change).__name__} was refused after it had written") from error
             return frames.ERROR, error.packed()
+        self._wal_pages += self._connection.total_changes - written + inline_bytes // _INLINE_BYTES_A_PAGE
+        return frames.RESULT, result
 
     def _alone(self, change: Change | CloseGeneration) -> Answer:
         """A change in a transaction of its own; tried twice on a full disk."""

@@ -96,5 +96,5 @@ class Splitter:
         """Whether a whole frame has arrived: a long one is copied once, not with each piece of it."""
         if len(self._rest) < _HEAD.size:
             return False
-        (length,) = _HEAD.unpack_from(self._rest)
+        length: int = _HEAD.unpack_from(self._rest)[0]
         return length > FRAME_BYTES_MAX or len(self._rest) - _HEAD.size >= length

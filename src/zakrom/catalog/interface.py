@@ -70,6 +70,10 @@ class Catalog(Protocol):
         """The durable signal of freed space."""
         ...
 
+    async def quota(self, bucket: int | None) -> int | None:
+        """The quota of a bucket or of the store in bytes, from memory as `bucket`; None: no limit. Raises `NoSuchBucket`."""
+        ...
+
     async def spare_bytes(self) -> int:
         """How many bytes of small content fit into space that the catalog has taken already.
 
@@ -148,8 +152,8 @@ class Catalog(Protocol):
         """
         ...
 
-    async def blobs(self, after: int, limit: int) -> list[BlobFacts]:
-        """Blobs that have files (no inline data).
+    async def blobs(self, after: int, limit: int, *, inline: bool = False) -> list[BlobFacts]:
+        """Blobs that have files and, if ``inline``, those whose bytes ride in the catalog, with the bytes: they come last.
 
         By id from beyond ``after``, with all their block checksums: for scrub and check.
         """
@@ -168,7 +172,7 @@ class Catalog(Protocol):
         ...
 
     async def damages(self) -> list[Damage]:
-        """What scrub and reads found rotten."""
+        """What scrub found rotten and something still needs: who rewrites or deletes it ends the report."""
         ...
 
     async def job(self, name: str) -> bytes | None:

@@ -111,7 +111,8 @@ class Ledger:
         if known is not None:
             return known
         row = self.row(
-            "SELECT b.owner, b.versioning, b.quota_bytes, u.objects, u.versions, u.markers, u.bytes, u.uploads, u.upload_bytes, u.freed "
+            "SELECT b.owner, b.versioning, b.quota_bytes, "
+            "u.objects, u.versions, u.markers, u.bytes, u.uploads, u.upload_bytes, u.freed "
             "FROM bucket b JOIN usage u ON u.bucket = b.id WHERE b.id = ?",
             (bucket,),
         )

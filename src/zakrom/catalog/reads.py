@@ -138,7 +138,8 @@ class Reads:
             else "SELECT value FROM meta WHERE name = 'quota_bytes'"
         )
         row = self._row(
-            f"SELECT {rows.USAGE}, freed, (SELECT value FROM meta WHERE name = 'full'), ({quota}) FROM usage u WHERE bucket = ?",
+            f"SELECT {rows.USAGE}, freed, (SELECT value FROM meta WHERE name = 'full'), ({quota}) "
+            "FROM usage u WHERE bucket = ?",
             (bucket or 0,),
         )
         if row is None:
@@ -295,12 +296,12 @@ class Reads:
             (before_ms, limit),
         )
 
-    def blobs(self, after: int, limit: int) -> list[BlobFacts]:
+    def blobs(self, after: int, limit: int, *, inline: bool = False) -> list[BlobFacts]:
         """As `Catalog.blobs`. Retired ones are left out: nobody will ever read them again."""
         return self._all(
             rows.blob,
             f"SELECT {_BLOB} FROM blob WHERE id > ? AND id < ? AND refs > 0 ORDER BY id LIMIT ?",
-            (after, INLINE_FIRST, limit),
+            (after, SQL_INTEGER_MAX if inline else INLINE_FIRST, limit),
         )
 
     def blob_totals(self) -> tuple[int, int]:
@@ -339,7 +340,7 @@ class Reads:
         """As `Catalog.damages`."""
         return self._all(
             rows.damage,
-            "SELECT blob, block, found_ms, reason FROM damage WHERE blob IN (SELECT id FROM blob) ORDER BY blob",
+            "SELECT blob, block, found_ms, reason FROM damage WHERE blob IN (SELECT id FROM blob WHERE refs > 0) ORDER BY blob",
             (),
         )
 

@@ -57,7 +57,7 @@ class Room:
         self._path = os.path.join(directory, _FILE_NAME)
         self._wal = os.path.join(directory, schema.FILE_NAME + "-wal")
         self._held = False
-        self._met_full = False
+        self._short = False
         facts = os.statvfs(directory)
         self.sizes = sizes(facts.f_blocks * facts.f_frsize)
         self.take()
@@ -65,14 +65,13 @@ class Room:
     def short(self) -> bool:
         """Whether growing changes must look for pages inside the catalog. Takes the reserve again as soon as it fits."""
         free = self.free_bytes()
-        if not self._held or self._met_full:
-            needed = ROOM_BYTES_MIN + (0 if self._held else self.sizes.reserve)
-            if free < needed:
-                return True
-            self._met_full = False
-            self.take()
-            return not self._held
-        return free < ROOM_BYTES_MIN
+        if not self._short:
+            self._short = free < ROOM_BYTES_MIN
+        elif free >= 2 * ROOM_BYTES_MIN + (0 if self._held else self.sizes.reserve):  # not to and fro at the limit
+            self._short = False
+            if not self._held:
+                self.take()
+        return self._short
 
     def free_bytes(self) -> int:
         """What an unprivileged process may still write to the file system."""
@@ -99,8 +98,7 @@ class Room:
 
     def give(self) -> None:
         """Gives the reserve to the catalog, because the disk is full."""
-        self._held = False
-        self._met_full = True
+        self._held, self._short = False, True
         with contextlib.suppress(OSError):
             os.unlink(self._path)
 

@@ -33,11 +33,9 @@ Row = tuple[Any, ...]
 BUCKET = "id, name, owner, region, created_ms, versioning, quota_bytes"
 USAGE = "objects, versions, markers, bytes, uploads, upload_bytes"
 OBJECT = "bucket, key, seq, nonce, size, modified_ms, etag, storage_class, owner, blob, manifest, parts, details"
-HISTORY = "bucket, key, rank, nonce, marker, size, modified_ms, etag, storage_class, owner, blob, manifest, parts, details, noncurrent_ms"
-VERSION_OF_OBJECT = (
-    "bucket, key, -seq AS rank, nonce, 0 AS marker, size, modified_ms, etag, storage_class, owner, blob, manifest, parts, details, "
-    "NULL AS noncurrent_ms"
-)
+_COMMON = "size, modified_ms, etag, storage_class, owner, blob, manifest, parts, details"
+HISTORY = f"bucket, key, rank, nonce, marker, {_COMMON}, noncurrent_ms"
+VERSION_OF_OBJECT = f"bucket, key, -seq AS rank, nonce, 0 AS marker, {_COMMON}, NULL AS noncurrent_ms"
 UPLOAD = (
     "bucket, key, id, created_ms, owner, storage_class, details, checksum_algorithm, checksum_full_object, base_seq, revision"
 )
@@ -76,7 +74,8 @@ def manifest(row: Row) -> Manifest:
 
 def bucket(row: Row) -> Bucket:
     """From the columns `BUCKET`."""
-    return Bucket(*row[:5], Versioning(row[5]), row[6])
+    id, name, owner, region, created_ms, versioning, quota_bytes = row
+    return Bucket(id, name, owner, region, created_ms, Versioning(versioning), quota_bytes)
 
 
 def usage(row: Row) -> Usage:
@@ -151,8 +150,9 @@ def blob(row: Row) -> BlobFacts:
 
 def upload(row: Row) -> Upload:
     """From the columns `UPLOAD`."""
-    full_object = None if row[8] is None else row[8] == 1
-    return Upload(*row[:6], details(row[6]), row[7], full_object, row[9], row[10])
+    bucket, key, id, created_ms, owner, storage_class, packed, algorithm, full_object, base_seq, revision = row
+    whole = None if full_object is None else full_object == 1
+    return Upload(bucket, key, id, created_ms, owner, storage_class, details(packed), algorithm, whole, base_seq, revision)
 
 
 def part(row: Row) -> Part:
@@ -163,12 +163,14 @@ def part(row: Row) -> Part:
 
 def user(row: Row) -> User:
     """From the columns `USER`."""
-    return User(*row[:5], row[5] == 1, row[6] == 1)
+    name, canonical_id, display_name, email, created_ms, disabled, root = row
+    return User(name, canonical_id, display_name, email, created_ms, disabled == 1, root == 1)
 
 
 def access_key(row: Row) -> AccessKey:
     """From the columns `ACCESS_KEY`."""
-    return AccessKey(*row[:4], row[4] == 1)
+    id, secret, user, created_ms, disabled = row
+    return AccessKey(id, secret, user, created_ms, disabled == 1)
 
 
 def damage(row: Row) -> Damage:

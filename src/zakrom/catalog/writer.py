@@ -231,7 +231,7 @@ class Writer:
         except OSError:
             data, messages = b"", []
         except (msgspec.MsgspecError, frames.FrameTooLong) as error:
-            log.error("a client sent what is no frame and is dropped: %s", error)
+            log.error("a client sent what is no frame and is dropped: %s", error)  # noqa: TRY400 -- the trace says no more
             data, messages = b"", []
         for number, message, size in messages:
             if isinstance(message, frames.Forgotten):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from zakrom import errors
+from zakrom.blobs.blocks import first_damage
 from zakrom.blobs.interface import Blobs
 from zakrom.catalog.audit import FINDINGS_MAX, Finding, audit
 from zakrom.catalog.reads import Reads
@@ -45,6 +46,8 @@ def check(
 
 def verify_blob(blobs: Blobs, facts: BlobFacts, now_ms: int) -> Damage | None:
     """Reads a whole blob; the first damage found. Blocking. Raises FileNotFoundError."""
+    if facts.data is not None:
+        return verify_inline(facts, now_ms)
     try:
         reader = blobs.open(facts.id, facts.length)
         try:
@@ -59,6 +62,15 @@ def verify_blob(blobs: Blobs, facts: BlobFacts, now_ms: int) -> Damage | None:
         reason = str(error.fields.get("reason") or "wrong checksum")
         return Damage(facts.id, block if isinstance(block, int) else None, now_ms, reason)
     return None
+
+
+def verify_inline(facts: BlobFacts, now_ms: int) -> Damage | None:
+    """The same of bytes that ride in the catalog: some microseconds."""
+    data = facts.data or b""
+    if len(data) != facts.length:
+        return Damage(facts.id, None, now_ms, "the bytes have another length")
+    block = first_damage(memoryview(data), facts.blocks)
+    return None if block is None else Damage(facts.id, block, now_ms, "wrong checksum")
 
 
 def describe(reads: Reads, damage: Damage) -> Finding:
@@ -77,9 +89,9 @@ def _named(
     deep: bool,
     on_progress: Callable[[Progress], None],
 ) -> Iterator[Finding]:
-    """Every blob of the catalog: is it on disk, as long as it should be, and (``deep``) sound?"""
+    """Every blob of the catalog: is it on disk, as long as it should be, and (``deep``; inline ones too) sound?"""
     seen = seen_bytes = after = 0
-    while batch := reads.blobs(after, BATCH_BLOBS):
+    while batch := reads.blobs(after, BATCH_BLOBS, inline=deep):
         for facts in batch:
             damage = _look(blobs, facts, deep)
             if damage is not None and reads.known_blobs([facts.id]):  # it may have been reaped since
@@ -118,7 +130,8 @@ def _unnamed(reads: Reads, blobs: Blobs) -> Iterator[Finding]:
 
 def _strangers(reads: Reads, batch: list[tuple[int, int]]) -> Iterator[Finding]:
     known = reads.known_blobs([blob for blob, _ in batch])
-    living = {number for number, closed in reads.generations() if not closed}
+    generations = dict(reads.generations())
     for blob, length in batch:
-        if blob not in known and blob >> 32 not in living:
-            yield Finding("a file that nothing names", f"blob {blob:x}", f"{length} bytes; the next start sweeps it")
+        if blob not in known and generations.get(blob >> 32, True):
+            fate = "the next start sweeps it" if blob >> 32 in generations else "of no process of this store; remove it by hand"
+            yield Finding("a file that nothing names", f"blob {blob:x}", f"{length} bytes; {fate}")

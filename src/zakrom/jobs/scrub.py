@@ -12,13 +12,16 @@ from collections.abc import Callable
 import msgspec
 
 from zakrom.catalog.changes import SetDamage, SetJob
-from zakrom.jobs.check import verify_blob
+from zakrom.jobs.check import verify_blob, verify_inline
 from zakrom.model.facts import BlobFacts, Damage
 from zakrom.store import Store
 from zakrom.work.jobs import Outcome
 
 BATCH_BLOBS = 64
 """Blobs between two notes of the place: what is read twice after a crash."""
+
+REST_SECONDS_MIN = 0.005
+"""Shorter rests are gathered: small blobs would cost a timer each."""
 
 IDLE_CHECK_SECONDS = 60.0
 """How late a scrub may begin that is due."""
@@ -61,6 +64,7 @@ class Scrub:
         self._asked = asyncio.Event()
         self.state = State()
         self._loaded = False
+        self._owed_seconds = 0.0
 
     def ask(self) -> None:
         """Begins a round now, at full speed, if none is running."""
@@ -86,7 +90,7 @@ class Scrub:
                 return Outcome.REST
             finished = state.finished_ms
             state = self.state = State(running=True, started_ms=self._clock_ms(), finished_ms=finished)
-        facts = await self._store.catalog.blobs(state.cursor, BATCH_BLOBS)
+        facts = await self._store.catalog.blobs(state.cursor, BATCH_BLOBS, inline=True)
         found: list[Damage] = []
         for blob in facts:
             damage = await self._verify(blob)
@@ -117,6 +121,10 @@ class Scrub:
             self._loaded = True
 
     async def _verify(self, facts: BlobFacts) -> Damage | None:
+        if facts.data is not None:
+            damage = verify_inline(facts, self._clock_ms())  # no thread: it takes some microseconds
+            await self._rest(facts.length, 0.0)
+            return damage
         started = asyncio.get_running_loop().time()
         try:
             damage = await self._store.in_thread(verify_blob, self._store.blobs, facts, self._clock_ms())
@@ -124,10 +132,16 @@ class Scrub:
             if facts.id not in await self._store.catalog.known_blobs([facts.id]):
                 return None  # reaped since
             damage = Damage(facts.id, None, self._clock_ms(), "the file is missing")
-        if self._rate and not self._asked.is_set():
-            rest = facts.length / self._rate - (asyncio.get_running_loop().time() - started)
-            await asyncio.sleep(max(0.0, rest))
+        await self._rest(facts.length, asyncio.get_running_loop().time() - started)
         return damage
+
+    async def _rest(self, length: int, seconds: float) -> None:
+        """Keeps the rate after a blob that took ``seconds``, unless somebody waits for the result."""
+        if self._rate and not self._asked.is_set():
+            self._owed_seconds += length / self._rate - seconds
+        if self._owed_seconds >= REST_SECONDS_MIN:
+            owed, self._owed_seconds = self._owed_seconds, 0.0
+            await asyncio.sleep(owed)
 
     async def _note(self, found: list[Damage], sound: set[int]) -> None:
         known = {damage.blob for damage in await self._store.catalog.damages()}

@@ -5,6 +5,7 @@ What is here knows no operation; `ops` holds them, `operation` finds them.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Callable
 from typing import NamedTuple
@@ -67,6 +68,8 @@ class Door:
         self._report = report
         self._router = Router(registry.OPERATIONS.values())
         self._host_id = secrets.token_hex(16)
+        self._series = secrets.token_hex(4).upper()  # random once a process, then counted: a request id need not be a secret
+        self._count = itertools.count(1)
         self._reserved = tuple(f"/{name}/".encode() for name in options.reserved_buckets)
 
     async def __call__(self, request: Request) -> Response:
@@ -74,7 +77,7 @@ class Door:
         path = request.path
         if path.startswith(SYSTEM_PREFIX) or (self._reserved and path.startswith(self._reserved)):
             return await self._system(request)
-        request_id = secrets.token_hex(8).upper()
+        request_id = f"{self._series}{next(self._count):08X}"
         progress = _Progress()
         try:
             response = await self._answer(request, request_id, progress)

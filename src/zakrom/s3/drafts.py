@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 
 from zakrom import errors
 from zakrom.catalog.changes import Condition
@@ -18,7 +18,7 @@ _DIRECTIVES = ("COPY", _REPLACE)
 
 def new_nonce() -> int:
     """A random nonce for a version id: 63 bits, never 0, which the null version has."""
-    return secrets.randbits(63) | 1
+    return int.from_bytes(os.urandom(8)) >> 1 | 1
 
 
 def details(call: Call) -> Details:

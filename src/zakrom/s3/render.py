@@ -66,6 +66,8 @@ def refuse_unserved_headers(call: Call) -> None:
             raise errors.NotServed(header=name)
     if call.header("x-amz-bucket-object-lock-enabled") in ("true", "True"):
         raise errors.NotServed(header="x-amz-bucket-object-lock-enabled")
+    if call.header("x-amz-object-ownership") not in (None, "BucketOwnerEnforced"):
+        raise errors.NotServed(header="x-amz-object-ownership")
     refuse_acl(call)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NamedTuple
 
 from zakrom import errors
@@ -19,7 +20,7 @@ from zakrom.catalog.changes import (
     Written,
 )
 from zakrom.catalog.interface import Found
-from zakrom.model.facts import Bucket, Checksum, Details, Version, VersionId
+from zakrom.model.facts import NULL_NONCE, Bucket, Checksum, Details, Version, VersionId, Versioning
 from zakrom.rules.ranges import Span
 from zakrom.store import space
 from zakrom.store.core import Store
@@ -86,11 +87,11 @@ async def open_object(
 
 async def put(store: Store, draft: Draft, payload: Payload) -> Put:
     """Receives the bytes, makes them durable, then makes them the key's newest version. On error nothing is there."""
-    await space.check(store, draft.bucket, draft.key, payload.length or 0, draft.now_ms)
-    content, size, digest = await receive(store, payload)
+    await space.check(store, draft.bucket, payload.length or 0, draft.now_ms, partial(_replaced, store, draft))
+    content, size, digest = await space.watched(store, draft.now_ms, receive(store, payload))
     details = draft.details if digest.checksum is None else _with_checksum(draft.details, digest.checksum)
     try:
-        written = await _apply(store, draft, details, content, size, digest.etag)
+        written = await space.watched(store, draft.now_ms, _apply(store, draft, details, content, size, digest.etag))
     except BaseException as reason:
         await forsake(store, content, reason)
         raise
@@ -99,7 +100,8 @@ async def put(store: Store, draft: Draft, payload: Payload) -> Put:
 
 async def put_copy(store: Store, draft: Draft, source: Version) -> Put:
     """A new version with the content of another: no byte is moved. Raises `Stale` if the source has gone; look again."""
-    await space.check(store, draft.bucket, draft.key, 0, draft.now_ms)
+    await space.check_quota(store, draft.bucket, source.size, partial(_replaced, store, draft))
+    await space.check_disk(store, 0, draft.now_ms)
     written = await _apply(store, draft, draft.details, content_of(source), source.size, source.etag, source.parts)
     return Put(written, source.etag, source.size, draft.details.checksum)
 
@@ -135,6 +137,14 @@ def content_of(version: Version) -> Content:
     if version.manifest is not None:
         return SharedManifest(version.manifest)
     return Nothing() if version.blob is None else SharedBlob(version.blob)
+
+
+async def _replaced(store: Store, draft: Draft) -> int:
+    """The bytes that go when the draft's key is written: those of its null version, unless versioning keeps it."""
+    if draft.bucket.versioning is Versioning.ENABLED:
+        return 0
+    found = await store.catalog.find(draft.bucket.id, draft.key, VersionId(0, NULL_NONCE))
+    return found.version.size if found else 0
 
 
 async def _apply(

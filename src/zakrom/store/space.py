@@ -6,11 +6,21 @@ on, and what they free can be used at once: the grace of retired blobs yields to
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from zakrom import errors
 from zakrom.catalog.changes import Reaped, SetFull, Unravel
 from zakrom.model.facts import Bucket
 from zakrom.rules import quota
 from zakrom.store.core import INLINE_BYTES_MAX, Store
+
+T = TypeVar("T")
+
+SHORT_BYTES_MAX = 64 * 1024 * 1024
+SHORT_SHARE = 16
+"""With less room than this, or than this share of a small disk, a store that had to refuse something counts as full: a few
+uploads of the usual size (parts of 5 to 16 MiB) must fit before clients are told that there is room again."""
 
 REAP_BATCH = 500
 """Blobs unlinked before the catalog is told: bounds what a crash makes us unlink again."""
@@ -19,13 +29,18 @@ UNRAVEL_BATCH = 16
 """Retired manifests taken apart in one change: each may name 10,000 blobs, and the writer does nothing else meanwhile."""
 
 
-async def check(store: Store, bucket: Bucket, key: bytes | None, size: int, now_ms: int) -> None:
+async def nothing() -> int:
+    """What is replaced by something new."""
+    return 0
+
+
+async def check(store: Store, bucket: Bucket, size: int, now_ms: int, replaced: Callable[[], Awaitable[int]] = nothing) -> None:
     """Returns if ``size`` more bytes may come in; an early word, the change itself is checked again.
 
-    ``key``: whose object is being replaced, if that frees its bytes (PutObject); None for parts.
-    Raises `QuotaExceeded`, `InsufficientStorage`.
+    ``replaced`` says how many bytes go when they come; it is asked only if that decides. Raises `QuotaExceeded`,
+    `InsufficientStorage`.
     """
-    await _check_quota(store, bucket, key, size)
+    await check_quota(store, bucket, size, replaced)
     await check_disk(store, size, now_ms)
 
 
@@ -43,17 +58,33 @@ async def check_disk(store: Store, size: int, now_ms: int) -> None:
     await reap(store, now_ms)
     if _fits(store, size):
         return
-    store.seen_full = True
-    if not (await store.catalog.space(None)).full:
-        await store.catalog.apply(SetFull(True, now_ms))
+    await enter_full(store, now_ms)
     raise errors.InsufficientStorage(
         free_bytes=store.blobs.room().free, reserve_bytes=store.options.reserve_bytes, requested_bytes=size
     )
 
 
+async def watched(store: Store, now_ms: int, writing: Awaitable[T]) -> T:
+    """The result of something that writes; that it met a full disk is noted."""
+    try:
+        return await writing
+    except errors.InsufficientStorage:
+        await enter_full(store, now_ms)
+        raise
+
+
+async def enter_full(store: Store, now_ms: int) -> None:
+    """Notes, after a refusal, that the disk is full, if it is: one upload that is larger than all the room fills no disk."""
+    if not _is_short(store):
+        return
+    store.seen_full = True
+    if not (await store.catalog.space(None)).full:
+        await store.catalog.apply(SetFull(True, now_ms))
+
+
 async def leave_full(store: Store, now_ms: int) -> bool:
     """Notes that there is room again, if there is; whether that is news."""
-    if not _fits(store, 0):
+    if _is_short(store):
         return False
     store.seen_full = False
     return bool(await store.catalog.apply(SetFull(False, now_ms)))
@@ -73,17 +104,23 @@ async def reap(store: Store, before_ms: int) -> int:
         return freed
 
 
+def _is_short(store: Store) -> bool:
+    """The same bound for both ways: refusals beside small writes that still fit would enter and leave with each request."""
+    room = store.blobs.room()
+    return room.free - store.options.reserve_bytes < min(SHORT_BYTES_MAX, room.total // SHORT_SHARE)
+
+
 def _fits(store: Store, size: int) -> bool:
     return store.blobs.room().free - size >= store.options.reserve_bytes
 
 
-async def _check_quota(store: Store, bucket: Bucket, key: bytes | None, size: int) -> None:
+async def check_quota(store: Store, bucket: Bucket, size: int, replaced: Callable[[], Awaitable[int]] = nothing) -> None:
+    """The half of `check` that counts. Raises `QuotaExceeded`."""
     for scope, number in (("bucket", bucket.id), ("store", None)):
-        space = await store.catalog.space(number)
-        if space.quota_bytes is None:
+        if await store.catalog.quota(number) is None:
             continue
-        used = space.usage.total_bytes
-        if used + size > space.quota_bytes and key is not None and not bucket.versioning:
-            found = await store.catalog.find(bucket.id, key)
-            used -= found.version.size if found else 0
-        quota.check(used_bytes=used, delta_bytes=size, quota_bytes=space.quota_bytes, scope=scope)
+        space = await store.catalog.space(number)
+        if space.quota_bytes is None or space.usage.total_bytes + size <= space.quota_bytes:
+            continue
+        used, delta = space.usage.total_bytes, size - await replaced()
+        quota.check(used_bytes=used, delta_bytes=delta, quota_bytes=space.quota_bytes, scope=scope)

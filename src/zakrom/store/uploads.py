@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from zakrom import errors
@@ -40,22 +41,28 @@ Assemble = Callable[[Upload, Sequence[Part]], Assembled]
 
 async def create(store: Store, bucket: Bucket, upload: Upload) -> Upload:
     """Opens an upload. Raises `NoSuchBucket`, and `QuotaExceeded` or `InsufficientStorage` if not one byte would fit."""
-    await space.check(store, bucket, None, 0, upload.created_ms)
+    await space.check(store, bucket, 0, upload.created_ms)
     made: Upload = await store.catalog.apply(CreateUpload(upload))
     return made
 
 
 async def put_part(store: Store, bucket: Bucket, upload: Upload, number: int, payload: Payload, now_ms: int) -> Part:
     """Receives a part, in place of the one that had its number. Raises `NoSuchUpload` and as `objects.put` does."""
-    await space.check(store, bucket, None, payload.length or 0, now_ms)
-    content, size, digest = await receive(store, payload)
+    await space.check(store, bucket, payload.length or 0, now_ms, partial(_replaced, store, upload, number))
+    content, size, digest = await space.watched(store, now_ms, receive(store, payload))
     change = PutPart(bucket.id, upload.key, upload.id, number, size, digest.etag, now_ms, content, digest.checksum)
     try:
-        part: Part = await store.catalog.apply(change)
+        part: Part = await space.watched(store, now_ms, store.catalog.apply(change))
     except BaseException as reason:
         await forsake(store, content, reason)
         raise
     return part
+
+
+async def _replaced(store: Store, upload: Upload, number: int) -> int:
+    """The bytes that go when this part is uploaded again."""
+    _, parts = await store.catalog.parts(upload.bucket, upload.key, upload.id, number - 1, 1)
+    return sum(part.size for part in parts if part.number == number)
 
 
 async def copy_part(
@@ -76,7 +83,8 @@ async def copy_part(
     Raises `Stale` if the source has gone; look again.
 
     """
-    await space.check(store, bucket, None, span.length, now_ms)
+    await space.check_quota(store, bucket, span.length, partial(_replaced, store, upload, number))
+    await space.check_disk(store, 0, now_ms)
     version, blob = source
     named = known or await digest(store, source, span, hashes)
     manifest = await manifest_of(store, version)
@@ -134,7 +142,7 @@ async def complete(
         )
         try:
             written: Written = await store.catalog.apply(change)
-        except errors.Stale:  # a part came in between: decide again
+        except (errors.Stale, errors.NoSuchUpload):  # a part came in between, or who completed it too: look again
             continue
         return written, named
     raise errors.OperationAborted(bucket=bucket.name)

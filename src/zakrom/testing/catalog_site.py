@@ -28,27 +28,32 @@ class SqliteSite:
         # A socket's path has at most 107 bytes, and the folders of tests are deep.
         self._sockets = tempfile.mkdtemp(prefix="zakrom-")
         self.socket_path = os.path.join(self._sockets, "writer")
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(self.socket_path)
-        self._listener.listen(64)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.socket_path)
+        self.listener.listen(64)
         self._lifeline: int | None = None
         self.pid: int | None = None
 
     def start(self) -> None:
-        """Forks a writer."""
+        """Starts a writer."""
         watched, held = os.pipe()
+        self.pid = self._launch(watched, held)
+        self._lifeline = held
+        os.close(watched)
+
+    def _launch(self, lifeline: int, others: int) -> int:
+        """A new process that writes; its id. A subclass may start one in another way."""
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of threads; the child starts none and uses none
+            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns of threads; the child uses none of ours
             pid = os.fork()
         if pid == 0:
-            self._be_writer(watched, held)
-        os.close(watched)
-        self.pid, self._lifeline = pid, held
+            self._be_writer(lifeline, others)
+        return pid
 
     def _be_writer(self, lifeline: int, others: int) -> None:
         try:
             os.close(others)
-            writer.run_writer(self.directory, self._listener, lifeline)
+            writer.run_writer(self.directory, self.listener, lifeline)
         except BaseException:  # noqa: BLE001 -- nothing may return into the test from a forked child
             traceback.print_exc()
         finally:
@@ -89,7 +94,7 @@ class SqliteSite:
         """Ends everything."""
         if self.pid is not None:
             self.stop()
-        self._listener.close()
+        self.listener.close()
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.socket_path)
         os.rmdir(self._sockets)

@@ -10,7 +10,8 @@ from typing import ClassVar, Final
 from zakrom.web.message import Response
 
 _STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
-_NO_CONTENT, _NOT_MODIFIED = 204, 304
+_NOT_MODIFIED: Final = 304
+_BODILESS: Final = frozenset((204, _NOT_MODIFIED))
 
 
 class _Clock:
@@ -43,12 +44,12 @@ def _beginning(status: int) -> str:
 
 def has_no_body(method: str, status: int) -> bool:
     """Whether the answer ends with its head, whatever the response holds."""
-    return method == "HEAD" or status in (_NO_CONTENT, _NOT_MODIFIED)
+    return method == "HEAD" or status in _BODILESS
 
 
 def announced_length(method: str, response: Response, length: int | None) -> int | None:
     """The Content-Length to write, None for none. ``length`` is what the body has (None: only its end tells)."""
-    if response.status in (_NO_CONTENT, _NOT_MODIFIED):
+    if response.status in _BODILESS:
         return response.content_length if response.status == _NOT_MODIFIED else None
     if method == "HEAD" and response.content_length is not None:
         return response.content_length
@@ -61,16 +62,17 @@ def render_head(method: str, response: Response, length: int | None, *, keep: bo
     Raises `ValueError` if a header holds a line break: an answer that a client would read as two must not leave;
     `UnicodeEncodeError` if one holds what latin-1 has not.
     """
-    head = _beginning(response.status) + "".join([f"{name}: {value}\r\n" for name, value in response.headers])
-    if head.count("\n") != len(response.headers) + 2 or head.count("\r") != len(response.headers) + 2:
+    headers = response.headers
+    fields = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if fields.count("\n") != len(headers) or fields.count("\r") != len(headers):
         raise ValueError("a header of the answer holds a line break")
     announced = announced_length(method, response, length)
     if announced is not None:
-        head += f"Content-Length: {announced}\r\n"
+        fields = f"{fields}Content-Length: {announced}\r\n"
     elif length is None and http11 and not has_no_body(method, response.status):
-        head += "Transfer-Encoding: chunked\r\n"
+        fields += "Transfer-Encoding: chunked\r\n"
     if not keep:
-        return f"{head}Connection: close\r\n\r\n".encode("latin-1")
-    if not http11:
-        return f"{head}Connection: keep-alive\r\n\r\n".encode("latin-1")
-    return f"{head}\r\n".encode("latin-1")
+        fields += "Connection: close\r\n"
+    elif not http11:
+        fields += "Connection: keep-alive\r\n"
+    return f"{_beginning(response.status)}{fields}\r\n".encode("latin-1")

@@ -21,7 +21,15 @@ from typing import Any
 from zakrom import errors
 from zakrom.web.answer import announced_length, has_no_body
 from zakrom.web.guard import ABORT_EXTENSION, serve_app, uvicorn_config
-from zakrom.web.limits import Limits, OnComplete, ProtocolErrorRenderer, Record, plain_protocol_error
+from zakrom.web.limits import (
+    Limits,
+    OnComplete,
+    OnConnections,
+    ProtocolErrorRenderer,
+    Record,
+    ignore_connections,
+    plain_protocol_error,
+)
 from zakrom.web.message import Disconnected, FileRange, Handler, Request, Response, Stream
 from zakrom.web.outlet import Cut, close_body
 from zakrom.web.tls import Tls
@@ -80,11 +88,14 @@ async def serve(
     tls: Tls | None,
     on_complete: OnComplete,
     stop: asyncio.Event,
+    on_connections: OnConnections = ignore_connections,
     render_protocol_error: ProtocolErrorRenderer = plain_protocol_error,
 ) -> None:
     """As `web.http1.serve`, under uvicorn."""
     app = asgi_app(handler, limits=limits, on_complete=on_complete, render_protocol_error=render_protocol_error)
-    config = uvicorn_config(app, limits=limits, tls=tls, render_protocol_error=render_protocol_error)
+    config = uvicorn_config(
+        app, limits=limits, tls=tls, render_protocol_error=render_protocol_error, on_connections=on_connections
+    )
     await serve_app(config, list(sockets), stop)
 
 

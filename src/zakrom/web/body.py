@@ -7,7 +7,7 @@ from typing import Protocol
 
 from zakrom.web.chunks import ChunkDecoder
 from zakrom.web.head import Framing
-from zakrom.web.limits import BODY_BUFFER_BYTES
+from zakrom.web.limits import BODY_BUFFER_BYTES, BODY_WAKE_BYTES
 from zakrom.web.message import Disconnected
 
 
@@ -31,6 +31,7 @@ class ArrivingBody:
     """One request's body."""
 
     __slots__ = (
+        "_broken",
         "_buffered",
         "_decoder",
         "_failure",
@@ -58,6 +59,7 @@ class ArrivingBody:
         self._pieces: deque[bytes] = deque()
         self._buffered = 0
         self._failure: Exception | None = None
+        self._broken = False  # the chunks cannot be read any further
 
     async def read(self) -> bytes:
         """See `message.Body`. Raises `errors.BadRequest` where the chunked coding is broken."""
@@ -82,6 +84,11 @@ class ArrivingBody:
         return bool(self._pieces) or self.whole or self._failure is not None
 
     @property
+    def plenty(self) -> bool:
+        """Whether the handler should be woken at once rather than in a moment."""
+        return self._buffered >= BODY_WAKE_BYTES or self.whole or self._failure is not None
+
+    @property
     def full(self) -> bool:
         """Whether the client should wait until the handler has read."""
         return self._buffered > BODY_BUFFER_BYTES
@@ -93,15 +100,15 @@ class ArrivingBody:
 
     def feed(self, data: bytes) -> bytes:
         """Take what of ``data`` belongs to the body and give the rest. Raises `ProtocolError` for broken chunks."""
-        if self._failure is not None:
-            return b""
         if self._decoder is None:
             return self._feed_counted(data)
+        if self._broken:
+            return b""
+        self._broken = True  # unless it goes well
         pieces = self._decoder.feed(data)
-        self._pieces.extend(pieces)
-        size = sum(map(len, pieces))
-        self._buffered += size
-        self.received += size
+        self._broken = False
+        for piece in pieces:
+            self._take(piece)
         if not self._decoder.done:
             return b""
         self.whole = True
@@ -111,12 +118,17 @@ class ArrivingBody:
         rest = b""
         if len(data) > self._missing:
             data, rest = data[: self._missing], data[self._missing :]
-        self._pieces.append(data)
-        self._buffered += len(data)
-        self.received += len(data)
+        self._take(data)
         self._missing -= len(data)
         self.whole = not self._missing
         return rest
+
+    def _take(self, piece: bytes) -> None:
+        """Count it, and keep it if somebody may read it."""
+        self.received += len(piece)
+        if self._failure is None:
+            self._pieces.append(piece)
+            self._buffered += len(piece)
 
     def waited(self, seconds: float, progress_bytes_min: int) -> None:
         """The handler has waited so long. Patience begins anew once ``progress_bytes_min`` have come, not with every byte."""
@@ -136,7 +148,8 @@ class ArrivingBody:
             self._failure = failure
 
     def forget(self) -> None:
-        """The request is over: nobody may read on."""
+        """The request has been answered: what has come and what comes is only counted, and nobody may read on."""
         self._pieces.clear()
         self._buffered = 0
-        self.fail(Disconnected("the request has been answered"))
+        if self._failure is None:
+            self._failure = Disconnected("the request has been answered")

@@ -31,6 +31,9 @@ from zakrom.web.limits import (
 from zakrom.web.message import Disconnected, Handler, Request, Response, Stream
 from zakrom.web.outlet import Cut, Outlet, close_body, reset
 
+BODY_WAKE_SECONDS = 0.002
+"""How long a piece may wait for more, so that a fast upload wakes the handler for large pieces, not for each packet."""
+
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NEVER: Final = float("inf")
 _log = logging.getLogger("zakrom.web")
@@ -78,6 +81,7 @@ class Connection(asyncio.Protocol):
         "_answering",
         "_at",
         "_body",
+        "_body_timer",
         "_body_waiter",
         "_buffer",
         "_deadline",
@@ -108,6 +112,7 @@ class Connection(asyncio.Protocol):
         self._scanned = 0  # up to where its end was searched
         self._body: ArrivingBody | None = None
         self._body_waiter: asyncio.Future[None] | None = None
+        self._body_timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._answering = False  # the head of the answer has been written
         self._deadline = _NEVER
@@ -136,7 +141,7 @@ class Connection(asyncio.Protocol):
         self._buffer = b""
         if self._body is not None:
             self._body.fail(Disconnected())
-        _wake(self._body_waiter)
+        self._wake_handler()
         self._out.lose()
         self._host.left(self)
 
@@ -170,7 +175,7 @@ class Connection(asyncio.Protocol):
             return False
         if self._body is not None:
             self._body.fail(Disconnected())
-        _wake(self._body_waiter)
+        self._wake_handler()
         return not self._secure  # TLS has no half-closed connections
 
     def pause_writing(self) -> None:
@@ -257,6 +262,9 @@ class Connection(asyncio.Protocol):
         try:
             response = await self._host.handler(request)
             status, keep = response.status, self._keeps(framing, response)
+            if self._body is not None:
+                self._body.forget()  # a client that sends all before it reads must be able to get there
+                self._resume_reading()
             if type(response.body) is bytes and not self._out.paused and self.phase is RUNNING:
                 self._answer_at_once(request, response, response.body, keep=keep, http11=framing.http11)
                 whole = True
@@ -325,8 +333,8 @@ class Connection(asyncio.Protocol):
         body, self._body, self._task = self._body, None, None
         missing: int | None = 0
         if body is not None:
-            missing = 0 if body.whole else body.missing
             body.forget()
+            missing = 0 if body.whole else body.missing
         if self.phase >= LINGERING:
             return
         if keep and not (self._eof and not self._buffer):
@@ -350,11 +358,21 @@ class Connection(asyncio.Protocol):
         except ProtocolError as error:
             body.fail(errors.BadRequest(error.message))
             rest = b""
-        if self._body_waiter is not None:
-            _wake(self._body_waiter)
-        elif body.full:
-            self._pause_reading()
+        if self._body_waiter is None:
+            if body.full:
+                self._pause_reading()
+        elif body.plenty:
+            self._wake_handler()
+        elif self._body_timer is None:
+            self._body_timer = self._loop.call_later(BODY_WAKE_SECONDS, self._wake_handler)
         return rest
+
+    def _wake_handler(self) -> None:
+        """There is something to read, or nothing to wait for."""
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
+        _wake(self._body_waiter)
 
     async def body_arrives(self, body: ArrivingBody) -> None:
         """Wait until ``body`` is ready; the first time, tell the client to send it."""
@@ -433,7 +451,7 @@ class Connection(asyncio.Protocol):
             return
         body.fail(errors.RequestTimeout())
         self._deadline = _NEVER
-        _wake(self._body_waiter)
+        self._wake_handler()
 
     def _linger(self, left: int | None) -> None:
         """The answer is written and the client may still be sending: take its bytes for a while, so that it can read.

@@ -24,11 +24,9 @@ _leave: Callable[[asyncio.AbstractEventLoop, Any], None] = _leave_task
 class FirstStep:
     """What `asyncio.current_task` gives during the first step: the part of a task's interface that others use."""
 
-    __slots__ = ("_cancel_requested", "task")
-
-    def __init__(self) -> None:
-        self.task: asyncio.Task[None] | None = None
-        self._cancel_requested = False
+    # Values of the class, so that one is made without running any code: there is one per request.
+    task: asyncio.Task[None] | None = None
+    _cancel_requested = False
 
     def cancel(self, msg: str | None = None) -> bool:
         """As `asyncio.Task.cancel`; during the first step itself it takes effect at the first wait."""

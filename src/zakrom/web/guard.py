@@ -26,8 +26,10 @@ from zakrom.web.limits import (
     REQUEST_LINE_BYTES_MAX,
     TRAILER_BYTES_MAX,
     Limits,
+    OnConnections,
     ProtocolError,
     ProtocolErrorRenderer,
+    ignore_connections,
     plain_protocol_error,
 )
 from zakrom.web.message import Response
@@ -46,6 +48,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     limits: ClassVar[Limits]
     render: ClassVar[ProtocolErrorRenderer]
+    on_connections: ClassVar[OnConnections]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's, handed on
         super().__init__(*args, **kwargs)
@@ -60,11 +63,13 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come: its first head is awaited."""
         super().connection_made(cast("asyncio.Transport", transport))
+        type(self).on_connections(1)
         self._set_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""
         self._stop_clock()
+        type(self).on_connections(-1)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -173,9 +178,10 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def guarded(limits: Limits, render: ProtocolErrorRenderer) -> type[GuardedProtocol]:
+def guarded(limits: Limits, render: ProtocolErrorRenderer, on_connections: OnConnections) -> type[GuardedProtocol]:
     """The protocol for these limits."""
-    return type("Guarded", (GuardedProtocol,), {"limits": limits, "render": staticmethod(render)})
+    functions = {"render": staticmethod(render), "on_connections": staticmethod(on_connections)}
+    return type("Guarded", (GuardedProtocol,), {"limits": limits, **functions})
 
 
 def uvicorn_config(
@@ -185,12 +191,13 @@ def uvicorn_config(
     tls: Tls | None = None,
     lifespan: bool = False,
     render_protocol_error: ProtocolErrorRenderer = plain_protocol_error,
+    on_connections: OnConnections = ignore_connections,
 ) -> uvicorn.Config:
     """What an S3 door or an admin API wants of uvicorn: no proxy headers believed, no server header, no log of its own."""
     return uvicorn.Config(
         app,
         loop="none",
-        http=guarded(limits, render_protocol_error),
+        http=guarded(limits, render_protocol_error, on_connections),
         ws="none",
         interface="asgi3",
         lifespan="on" if lifespan else "off",

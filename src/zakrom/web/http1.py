@@ -20,13 +20,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from socket import socket
 
 from zakrom.web.connection import Connection
 from zakrom.web.head import HeadReader
-from zakrom.web.limits import Limits, OnComplete, ProtocolErrorRenderer, plain_protocol_error
+from zakrom.web.limits import (
+    Limits,
+    OnComplete,
+    OnConnections,
+    ProtocolErrorRenderer,
+    ignore_connections,
+    plain_protocol_error,
+)
 from zakrom.web.message import Handler
 from zakrom.web.tls import Tls
 
@@ -39,8 +48,13 @@ ABORT_SECONDS = 5.0
 _log = logging.getLogger("zakrom.web")
 
 
-def _ignore(_change: int) -> None:
-    """Who does not count connections."""
+FILES_PER_CONNECTION = 3
+"""Descriptors that one may need: its socket, a copy of it for sendfile, and a blob. Who runs out of them cannot even log."""
+
+
+def _file_limit() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 class Server:
@@ -52,7 +66,7 @@ class Server:
         limits: Limits,
         on_complete: OnComplete,
         *,
-        on_connections: Callable[[int], None] = _ignore,
+        on_connections: OnConnections = ignore_connections,
         render_protocol_error: ProtocolErrorRenderer = plain_protocol_error,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -66,6 +80,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
         self._sweeping: asyncio.TimerHandle | None = None
+        self._connections_max = min(limits.connections_max, _file_limit() // FILES_PER_CONNECTION)
         self._sweep_seconds = min(SWEEP_SECONDS_MAX, limits.shortest_seconds / 4)
 
     def joined(self, connection: Connection) -> bool:
@@ -75,7 +90,7 @@ class Server:
         self._on_connections(1)
         if self._sweeping is None:
             self._sweeping = self.loop.call_later(self._sweep_seconds, self._sweep)
-        return len(self._connections) <= self.limits.connections_max
+        return len(self._connections) <= self._connections_max
 
     def left(self, connection: Connection) -> None:
         """``connection`` is gone."""
@@ -86,10 +101,10 @@ class Server:
 
     def _sweep(self) -> None:
         """Look at all deadlines. There is no timer while there is no connection."""
+        self._sweeping = self.loop.call_later(self._sweep_seconds, self._sweep) if self._connections else None
         now = time.monotonic()
         for connection in list(self._connections):
             connection.expire(now)
-        self._sweeping = self.loop.call_later(self._sweep_seconds, self._sweep) if self._connections else None
 
     async def drain(self) -> None:
         """Let running requests end, for `Limits.drain_seconds` at most, then cut what is left and cancel its handlers."""
@@ -120,13 +135,12 @@ async def serve(
     tls: Tls | None,
     on_complete: OnComplete,
     stop: asyncio.Event,
-    on_connections: Callable[[int], None] = _ignore,
+    on_connections: OnConnections = ignore_connections,
     render_protocol_error: ProtocolErrorRenderer = plain_protocol_error,
 ) -> None:
     """Serve ``handler`` on bound ``sockets`` until ``stop`` is set; then drain and return.
 
-    ``on_connections`` is told of each connection that came (1) or went (-1). Raises `OSError` or `ssl.SSLError` if
-    the certificate cannot be used or a socket cannot listen.
+    Raises `OSError` or `ssl.SSLError` if the certificate cannot be used or a socket cannot listen.
     """
     server = Server(handler, limits, on_complete, on_connections=on_connections, render_protocol_error=render_protocol_error)
     context = None if tls is None else tls.context()

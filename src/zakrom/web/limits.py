@@ -27,6 +27,9 @@ PIPELINE_BYTES_MAX = 64 * 1024
 BODY_BUFFER_BYTES = 256 * 1024
 """Body received and not yet read by the handler: beyond it reading pauses. One read (256 KB in uvloop) may come on top."""
 
+BODY_WAKE_BYTES = 256 * 1024
+"""Body received for which a waiting handler is woken at once; for less it waits a moment (`web.connection`)."""
+
 CHUNK_LINE_BYTES_MAX = 4 * 1024
 """A chunk's size and extensions. Nobody uses extensions; llhttp and Go have met attacks with endless ones."""
 
@@ -90,8 +93,15 @@ class Record(NamedTuple):
 OnComplete = Callable[[Record], None]
 """Called once for each request, in the event loop: it must be quick and must not raise."""
 
+OnConnections = Callable[[int], None]
+"""Called with 1 for each connection that comes and with -1 for each that goes; quick, and must not raise."""
+
 ProtocolErrorRenderer = Callable[[int, str, str], bytes]
 """(status, code, message) to the XML of an error that the server itself answers."""
+
+
+def ignore_connections(_change: int) -> None:
+    """The `OnConnections` of who does not count them."""
 
 
 def plain_protocol_error(_status: int, code: str, message: str) -> bytes:

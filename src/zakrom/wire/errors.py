@@ -6,6 +6,8 @@ Reference, "Error responses"; names and order of the extra fields as AWS sends t
 
 from __future__ import annotations
 
+import re
+
 from zakrom import errors
 from zakrom.errors import Error, Field
 from zakrom.wire.xml import DECLARATION, element
@@ -70,6 +72,10 @@ _ALSO_AS_BYTES = frozenset({"string_to_sign", "canonical_request"})
 """Fields that AWS sends twice, the second time as hexadecimal bytes, because white space decides about a signature."""
 
 
+_UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+"""Characters that XML 1.0 cannot carry, not even as references."""
+
+
 def status_of(error: Error) -> int:
     """The HTTP status: the class's own, or that of its nearest ancestor which has one."""
     return next(
@@ -86,9 +92,8 @@ def error_xml(error: Error, *, resource: str, request_id: str, host_id: str) -> 
     """The document that tells a client what went wrong. An empty ``resource`` is left out, as AWS often does."""
     fields = "".join(_field(name, value) for name, value in error.fields.items())
     where = element("Resource", resource or None) + element("RequestId", request_id) + element("HostId", host_id)
-    return (
-        f"{DECLARATION}<Error>{element('Code', code_of(error))}{element('Message', error.message)}{fields}{where}</Error>"
-    ).encode()
+    what = element("Code", code_of(error)) + element("Message", _readable(error.message))
+    return f"{DECLARATION}<Error>{what}{fields}{where}</Error>".encode()
 
 
 def field_name(name: str) -> str:
@@ -98,7 +103,12 @@ def field_name(name: str) -> str:
 
 def _field(name: str, value: Field) -> str:
     title = field_name(name)
-    xml = element(title, value)
+    xml = element(title, _readable(value) if isinstance(value, str) else value)
     if name in _ALSO_AS_BYTES and isinstance(value, str):
         xml += element(title + "Bytes", value.encode().hex(" "))
     return xml
+
+
+def _readable(text: str) -> str:
+    """The text with U+FFFD for what XML cannot carry: a client takes the code from an error, so each must be well-formed."""
+    return _UNREADABLE.sub("\ufffd", text)

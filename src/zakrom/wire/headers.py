@@ -40,6 +40,23 @@ RESPONSE_OVERRIDES = {
 COPY_SOURCE = "x-amz-copy-source"
 
 _HOISTED = frozenset({"content-md5", "content-type", "if-match", "if-none-match"})
+_OF_SIGNATURE = frozenset(
+    {
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "X-Amz-Date",
+        "X-Amz-Expires",
+        "X-Amz-Signature",
+        "X-Amz-SignedHeaders",
+        "AWSAccessKeyId",
+        "Signature",
+        "Expires",
+        "versionId",
+        "x-id",
+    }
+)
+"""What a presigned URL has that carries no header."""
+
 _NEVER_HOISTED = frozenset(
     {
         "x-amz-algorithm",
@@ -126,6 +143,8 @@ def with_hoisted(headers: list[tuple[bytes, bytes]], query: Query) -> list[tuple
     there replaces one in the query. Only for requests whose query is signed. Raises `InvalidArgument` for values that no header
     can carry.
     """
+    if all(title in _OF_SIGNATURE for title, _ in query.pairs):  # nearly every URL: nothing but its signature
+        return headers
     there = {name for name, _ in headers}
     hoisted = []
     for title, value in query.pairs:

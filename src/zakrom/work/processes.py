@@ -22,6 +22,7 @@ import ctypes
 import gc
 import logging
 import os
+import resource
 import select
 import signal
 import sys
@@ -41,6 +42,9 @@ QUICK_DEATHS_MAX = 5
 
 PAUSE_SECONDS_MIN, PAUSE_SECONDS_MAX = 0.1, 5.0
 """Before a child is replaced: doubled with each death in a row."""
+
+FILES_MAX = 65_536
+"""Open files of one process, where the hard limit allows it."""
 
 EXIT_REFUSED = 78
 """A child's exit code for "do not try again" (EX_CONFIG of sysexits.h)."""
@@ -125,6 +129,7 @@ class Supervisor:
         To be called in the main thread of a process that has no other. Its signal handlers are put back in the end.
         """
         assert threading.active_count() == 1, "fork needs a process of one thread"
+        _raise_file_limit()
         gc.collect()
         gc.freeze()  # what exists now is shared with all children for ever: a collection must not touch (and copy) it
         with self._watching():
@@ -349,6 +354,14 @@ class _Ready:
             with contextlib.suppress(BrokenPipeError):
                 os.write(pipe, b"1")
             os.close(pipe)
+
+
+def _raise_file_limit() -> None:
+    """Shells hand down a soft limit of 1,024 files or less (macOS: 256) for the sake of `select`, which nobody here uses."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_MAX if hard == resource.RLIM_INFINITY else min(FILES_MAX, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _die_with(supervisor: int, lifeline: int) -> None:

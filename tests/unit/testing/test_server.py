@@ -14,13 +14,13 @@ import pytest
 from zakrom.testing.server import Server, ServerFailed, free_ports, running_servers
 
 STAND_IN = """
-import http.server, os, pathlib, signal, subprocess, sys, time
-port, behaviour = int(sys.argv[1]), sys.argv[2]
+import http.server, pathlib, signal, socket, subprocess, sys, time
+port, admin_port, behaviour = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 print("stand-in started", flush=True)
 if behaviour == "ends":
     sys.exit("a bad setting")
 if behaviour == "port taken":
-    flag = pathlib.Path(sys.argv[3])
+    flag = pathlib.Path(sys.argv[4])
     if not flag.exists():
         flag.touch()
         sys.exit("error: the address is already in use")
@@ -29,7 +29,7 @@ if behaviour == "never ready":
 if behaviour == "deaf":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if behaviour == "child":
-    pathlib.Path(sys.argv[3]).write_text(str(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid))
+    pathlib.Path(sys.argv[4]).write_text(str(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid))
 
 class Door(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -37,6 +37,7 @@ class Door(http.server.BaseHTTPRequestHandler):
         self.send_header("content-length", "0")
         self.end_headers()
 
+admin = socket.create_server(("127.0.0.1", admin_port))
 http.server.HTTPServer(("127.0.0.1", port), Door).serve_forever()
 """
 
@@ -50,7 +51,7 @@ class StandIn(Server):
         self.flag = flag
 
     def command(self) -> list[str]:
-        return [sys.executable, "-c", STAND_IN, str(self._ports[0]), self.behaviour, str(self.flag)]
+        return [sys.executable, "-c", STAND_IN, *map(str, self._ports), self.behaviour, str(self.flag)]
 
 
 def alive(pid: int) -> bool:

@@ -98,6 +98,7 @@ async def test_what_comes_after_a_failure_is_dropped() -> None:
     body.fail(errors.BadRequest())
 
     assert body.feed(b"4\r\nabcd\r\n0\r\n\r\n") == b""
+    assert (body.received, body.whole) == (0, False)
     with pytest.raises(errors.BadRequest):
         await body.read()
 
@@ -126,10 +127,12 @@ def test_patience_is_for_those_who_make_progress() -> None:
 
 
 async def test_a_forgotten_body_holds_nothing() -> None:
-    """After the answer the memory is free, and a handler that kept the body reads nothing."""
+    """After the answer the memory is free, a handler that kept the body reads nothing, and its end is found all the same."""
     body, _ = body_of(10)
     body.feed(b"abcd")
     body.forget()
 
     with pytest.raises(Disconnected):
         await body.read()
+    assert body.feed(b"efghijNEXT") == b"NEXT"
+    assert (body.received, body.whole, body.full) == (10, True, False)

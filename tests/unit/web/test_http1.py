@@ -19,7 +19,7 @@ import uvloop
 
 from zakrom.testing.certificates import Certificates, make_certificates
 from zakrom.testing.web_site import Adapter, receive_all, web_site
-from zakrom.web import http1, tls
+from zakrom.web import asgi, http1, tls
 from zakrom.web.limits import Limits, Record
 from zakrom.web.message import FileRange, Request, Response, Stream
 from zakrom.web.tls import Tls
@@ -80,15 +80,17 @@ def test_a_refused_head_is_recorded_too() -> None:
     assert (record.request, record.status, record.peer) == (None, 400, "127.0.0.1")
 
 
-def test_connections_are_counted() -> None:
+@pytest.mark.parametrize("adapter", get_args(Adapter))
+def test_connections_are_counted(adapter: Adapter) -> None:
     """Each comes once and goes once."""
     changes: list[int] = []
+    serve = http1.serve if adapter == "http1" else asgi.serve
 
     async def main() -> None:
         listening = socket.create_server(("127.0.0.1", 0))
         stop = asyncio.Event()
         serving = asyncio.create_task(
-            http1.serve(
+            serve(
                 echo,
                 [listening],
                 limits=Limits(),
@@ -98,8 +100,9 @@ def test_connections_are_counted() -> None:
                 on_connections=changes.append,
             )
         )
+        address = listening.getsockname()
         for _ in range(3):
-            _, writer = await asyncio.open_connection(*listening.getsockname())
+            _, writer = await asyncio.open_connection(*address)
             writer.close()
             await writer.wait_closed()
         async with asyncio.timeout(5.0):

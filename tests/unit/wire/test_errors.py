@@ -85,14 +85,14 @@ def test_fields_are_called_as_aws_calls_them(field: str, element: str) -> None:
 
 
 def test_the_document_holds_code_message_fields_and_ids() -> None:
-    """Every fact that is known, escaped; None is left out, an empty string is an empty element."""
+    """Every fact that is known, escaped and readable; None is left out, an empty string is an empty element."""
     error = errors.NoSuchKey(key="a&<\x01", bucket=None, version_id="", count=3, latest=True)
 
     document = error_xml(error, resource="/b/a", request_id="R", host_id="H")
 
     assert document == (
         b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.'
-        b"</Message><Key>a&amp;&lt;&#x1;</Key><VersionId></VersionId><Count>3</Count><Latest>true</Latest>"
+        b"</Message><Key>a&amp;&lt;\xef\xbf\xbd</Key><VersionId></VersionId><Count>3</Count><Latest>true</Latest>"
         b"<Resource>/b/a</Resource><RequestId>R</RequestId><HostId>H</HostId></Error>"
     )
 

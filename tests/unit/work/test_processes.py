@@ -372,6 +372,23 @@ def test_children_inherit_no_pipe_of_the_supervisor(supervised: Make) -> None:
     server.until("a holds 1", "b holds 1", "c holds 1")
 
 
+def test_children_may_open_as_many_files_as_the_system_allows(supervised: Make) -> None:
+    """The soft limit of a shell is for programs that cannot take more."""
+    server = supervised("""
+        import resource
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        wanted = processes.FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, processes.FILES_MAX)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+        def count(place):
+            place.ready()
+            say(place.name, "has all" if resource.getrlimit(resource.RLIMIT_NOFILE)[0] == wanted else "has few")
+            serve(place)
+        run(Child("a", count))
+    """)
+
+    server.until("a has all")
+
+
 def test_the_supervisor_is_idle_when_nothing_happens(supervised: Make) -> None:
     """No polling: no CPU time in a second."""
     server = supervised('run(Child("a", serve), Child("b", serve))')

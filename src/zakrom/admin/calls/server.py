@@ -112,7 +112,7 @@ def _shown_job(desk: Desk, job: Chore) -> values.Job:
 
 @router.get("/damages", dependencies=may(Action.LIST_DAMAGES))
 async def list_damages(desk: TheDesk, query: Annotated[DamageQuery, Query()]) -> values.DamagePage:
-    """What scrub and reads found rotten, with the bucket, key and version of everything that needs it."""
+    """What scrub found rotten, with the bucket, key and version of everything that needs it."""
     found = sorted(await desk.catalog.damages(), key=lambda damage: damage.blob)
     rest = [damage for damage in found if damage.blob > query.after]
     page = [await _shown_damage(desk, damage) for damage in rest[: query.limit]]

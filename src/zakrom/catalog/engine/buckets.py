@@ -59,7 +59,8 @@ def set_document(ledger: Ledger, change: SetDocument) -> None:
         ledger.execute("DELETE FROM document WHERE bucket = ? AND kind = ?", (change.bucket, change.kind))
         return
     ledger.execute(
-        "INSERT INTO document (bucket, kind, body) VALUES (?, ?, ?) ON CONFLICT (bucket, kind) DO UPDATE SET body = excluded.body",
+        "INSERT INTO document (bucket, kind, body) VALUES (?, ?, ?) "
+        "ON CONFLICT (bucket, kind) DO UPDATE SET body = excluded.body",
         (change.bucket, change.kind, change.body),
     )
 

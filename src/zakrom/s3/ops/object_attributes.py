@@ -62,10 +62,13 @@ def _wanted(call: Call) -> set[str]:
 
 
 def _parts(call: Call, version: Version, manifest: Manifest) -> str:
-    """AWS lists the parts themselves only of a composite checksum, which is made of theirs; their number it tells always."""
+    """Their number always, and themselves where each has a checksum.
+
+    AWS lists them under a composite checksum only (recorded); who verifies an object part by part wants them under any.
+    """
     checksum = version.details.checksum
     total = element("PartsCount", len(manifest.parts))
-    if checksum is None or checksum.full_object:
+    if checksum is None or manifest.parts[0].checksum is None:
         return f"<ObjectParts>{total}</ObjectParts>"
     marker, limit = _number(call, "x-amz-part-number-marker", 0), _number(call, "x-amz-max-parts", PARTS_PAGE_MAX)
     limit = min(limit, PARTS_PAGE_MAX)

@@ -1042,7 +1042,8 @@ class CatalogContract:
         upload = await catalog.apply(
             new_upload(bucket, b"k", owner=OTHER, storage_class="STANDARD_IA", details=Details(metadata={"upload": "1"}))
         )
-        contents = [staged(generation, 10), inline(b"dropped"), staged(generation, 30), staged(generation, 5)]
+        files = [staged(generation, size) for size in (10, 30, 5)]
+        contents = [files[0], inline(b"dropped"), *files[1:]]
         parts = [await catalog.apply(part(upload, number, content)) for number, content in enumerate(contents, 1)]
         details = Details(metadata={"complete": "1"})
         change = complete(upload, [parts[0], parts[2]], 4, details=details)
@@ -1055,11 +1056,11 @@ class CatalogContract:
         assert version.manifest is not None
         assert await catalog.manifest(version.manifest) == change.manifest
         assert await catalog.usage(bucket.id) == Usage(objects=1, versions=1, bytes=40)
-        assert await retired_ids(catalog) == {contents[3].blob}
+        assert await retired_ids(catalog) == {files[2].blob}
         await refused(errors.NoSuchUpload, catalog.upload(bucket.id, b"k", upload.id))
         await refused(errors.NoSuchUpload, catalog.apply(change))
         await catalog.apply(delete(bucket, b"k"))
-        assert await retired_ids(catalog) == {one.blob for one in contents if isinstance(one, Staged)}
+        assert await retired_ids(catalog) == {one.blob for one in files}
 
     async def test_an_upload_that_changed_is_decided_again(self, catalog: Catalog, generation: int) -> None:
         """A manifest decided on other parts than those of now is `Stale`; so is one with bytes of somebody else."""
@@ -1287,6 +1288,8 @@ class CatalogContract:
         while page := await catalog.blobs(walked[-1].id if walked else 0, 3):
             walked += page
         assert walked == [BlobFacts(one.blob, 5, sums(5)) for one in contents]
+        assert await catalog.blobs(walked[-1].id, 3) == []
+        assert [one.data for one in await catalog.blobs(walked[-2].id, 3, inline=True)] == [None, b"x"]
 
     async def test_known_blobs_of_many(self, catalog: Catalog, generation: int) -> None:
         """However many are asked at once."""

@@ -135,7 +135,7 @@ class CatalogMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.catalog = self.wait(type(self).open_catalog())
-        self.generation: int = self.apply(OpenGeneration(1))
+        self.generation: int = self.wait(self.catalog.apply(OpenGeneration(1)))
         self.files: set[int] = set()
         self.reaped: set[int] = set()
         self.shelves: list[Shelf] = []
@@ -148,7 +148,7 @@ class CatalogMachine(RuleBasedStateMachine):
 
         return self.runner.get_loop().run_until_complete(whole())
 
-    def apply(self, change: Change) -> object:  # type: ignore[override]
+    def apply(self, change: Change) -> object:
         """Applies a change."""
         return self.wait(self.catalog.apply(change))
 

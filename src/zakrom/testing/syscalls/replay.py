@@ -231,13 +231,12 @@ def store(node: Directory, path: Path) -> None:
 
 def _write_sparsely(file: BinaryIO, content: bytearray) -> None:
     """Zeros become holes: the catalog's reserve is nothing else, and would be most of what is written."""
-    view = memoryview(content)
-    for start in range(0, len(view), len(_ZEROS)):
-        piece = view[start : start + len(_ZEROS)]
+    for start in range(0, len(content), len(_ZEROS)):
+        piece = content[start : start + len(_ZEROS)]
         if piece != _ZEROS[: len(piece)]:
             file.seek(start)
             file.write(piece)
-    file.truncate(len(view))
+    file.truncate(len(content))
 
 
 def differences(node: Directory, path: Path) -> list[str]:
