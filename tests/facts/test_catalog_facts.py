@@ -175,7 +175,8 @@ async def test_a_failed_sync_is_never_called_done_or_refused(failing: FailingSit
 
     failing.trigger.write_text("once" if once else "")
     unknown = await asyncio.gather(
-        *(catalog.apply(put(bucket, b"during/%d" % number, inline(b"x" * 3000))) for number in range(10)), return_exceptions=True
+        *(catalog.apply(put(bucket, b"during/%d" % number, inline(b"x" * 3000))) for number in range(10)),
+        return_exceptions=True,
     )
     failing.trigger.unlink(missing_ok=True)
     assert {type(one) for one in unknown} == {errors.OutcomeUnknown}
@@ -288,7 +289,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 async def fill(catalog: Catalog, bucket: Bucket) -> list[bytes]:
     """Puts until none is taken any more; the keys that were."""
-    keys = []
+    keys: list[bytes] = []
     while True:
         names = [b"%d" % (len(keys) + number) for number in range(64)]
         outcomes = await asyncio.gather(
@@ -466,5 +467,3 @@ async def test_completing_ten_thousand_parts_is_one_short_transaction(site: Sqli
     assert found is not None
     assert found.version.size == 10_000 * 5 * MIB
     assert statistics.median(times) < 0.6  # 0.08 s on an idle machine of 2026, of which half is spent on the socket
-
-

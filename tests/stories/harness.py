@@ -305,9 +305,10 @@ class S3:
             raise AssertionError("sendfile is off here")
         else:
             body = await _read(response.body)
-        if request.method == "HEAD" or response.status in {204, 304}:
-            assert not response.body, "an adapter would have to throw this body away"
         note = response.note
+        if request.method == "HEAD" or response.status in {204, 304}:  # adapters send no body then
+            assert note is None or not body, "the door made a body for nothing"
+            body = b""
         operation = note.operation if isinstance(note, Note) else ""
         if response.status < 300:
             self.operations.add(operation)

@@ -653,15 +653,15 @@ def test_a_running_request_is_finished_at_shutdown(adapter: Adapter) -> None:
             connection.sendall(bytes(1000))
         answers.append(receive_all(connection))
 
-    with contextlib.ExitStack() as stack:
-        site = stack.enter_context(web_site(adapter, handler))
-        connection = stack.enter_context(site.connect())
+    with web_site(adapter, handler) as site:
+        connection = site.connect()
         connection.sendall(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n")
         uploading = threading.Thread(target=upload, args=(connection,))
         uploading.start()
         assert entered.wait(5.0)
-        stack.callback(uploading.join, 10.0)
-        stack.pop_all().close()
+    # The end of the block has told the server to stop, and has waited for it.
+    uploading.join(10.0)
+    connection.close()
 
     assert statuses(answers[0]) == [b"200"]
     assert answers[0].endswith(b"10000 bytes")

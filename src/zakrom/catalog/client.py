@@ -84,7 +84,7 @@ async def connect(
         async with asyncio.timeout(CONNECT_SECONDS_MAX):
             await link.dial_until_open()
     except TimeoutError:
-        link.close()
+        await link.close()
         raise errors.ServiceUnavailable("The catalog's writer does not answer.") from None
     catalog = SqliteCatalog(directory, link)
     if on_reconnect is not None:
@@ -277,7 +277,7 @@ class SqliteCatalog:
 
     async def close(self) -> None:
         """See `Catalog`."""
-        self._link.close()
+        await self._link.close()
         self._reads.close()
 
 
@@ -305,6 +305,7 @@ class _Link(asyncio.Protocol):
         self._waiting: dict[int, Waiting] = {}
         self._unsent: list[tuple[int, Any]] = []
         self._closed = False
+        self._lost = asyncio.Event()
         self._again: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
 
@@ -395,12 +396,14 @@ class _Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is there; the writer says HELLO when the catalog is."""
         self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's own class
+        self._lost = asyncio.Event()
         self._splitter = frames.Splitter()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """What was sent has an unknown outcome; what was not has none; nothing is remembered; another connection is tried."""
         self._open = False
         self._transport = None
+        self._lost.set()
         self.memory.clear()
         unsent = {number for number, _ in self._unsent}
         for number in list(self._waiting):
@@ -438,13 +441,16 @@ class _Link(asyncio.Protocol):
         self._renewing = None
         log.warning("the catalog's writer is back")
 
-    def close(self) -> None:
-        """Ends the connection for good."""
+    async def close(self) -> None:
+        """Ends the connection for good, and returns when it has ended."""
         self._closed = True
         if self._again is not None:
             self._again.cancel()
+            await asyncio.wait([self._again])
         if self._transport is not None:
             self._transport.close()
+            await self._lost.wait()
+            await asyncio.sleep(0)  # the loop closes the socket after it has told us
 
 
 def _namers(directory: str, blob: int, limit: int) -> list[tuple[str, Version]]:

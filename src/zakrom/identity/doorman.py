@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from zakrom import errors
 from zakrom.catalog.interface import Catalog
+from zakrom.identity.proven import Proven
 from zakrom.model.caller import ANONYMOUS, Caller
 from zakrom.web.message import Request
 from zakrom.wire import sigv4
@@ -31,6 +32,7 @@ class Doorman:
         self._catalog = catalog
         self._rules = rules
         self._keys = KeyCache()
+        self._proven = Proven()
 
     async def identify(
         self, request: Request, query: Query, now_ms: int, host_bucket: str | None = None
@@ -41,6 +43,11 @@ class Doorman:
         `wire.sigv4.classify` and `verify` raise.
         """
         rules = self._rules
+        proof = self._proven.find(request, query, now_ms)
+        if proof is not None:
+            known = await self._catalog.access_key(proof.verified.access_key)
+            if known is not None and known[0].secret == proof.secret and not (known[0].disabled or known[1].disabled):
+                return Caller(known[1], known[0].id, presigned=True), proof.verified
         claim = sigv4.classify(request.headers, query, sigv2=rules.sigv2)
         if claim is None:
             return ANONYMOUS, None
@@ -61,4 +68,5 @@ class Doorman:
         )
         if key.disabled or user.disabled:  # said only to who has the secret
             raise errors.InvalidAccessKeyId("The AWS Access Key Id you provided is disabled.", aws_access_key_id=key.id)
+        self._proven.remember(request, query, claim, verified, key.secret)
         return Caller(user, key.id, not isinstance(claim, sigv4.Header)), verified

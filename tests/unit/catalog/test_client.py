@@ -170,9 +170,10 @@ async def fake(tmp_path: Path) -> AsyncIterator[tuple[FakeWriter, Any]]:
     link = clients._Link(str(tmp_path / "s"))
     await link.dial_until_open()
     yield writer, link
-    link.close()
+    await link.close()
     assert writer.transport is not None
     writer.transport.close()
+    await asyncio.sleep(0.01)
     server.close()
     await server.wait_closed()
 
@@ -208,8 +209,7 @@ async def test_what_was_not_sent_is_refused_and_what_was_is_unknown(fake: tuple[
     sent = asyncio.ensure_future(link.send(put(BUCKET, b"sent")))
     await eventually(lambda: received(writer, 1))
     waits = asyncio.ensure_future(link.send(put(BUCKET, b"waits")))
-    asyncio.get_running_loop().call_soon(link.connection_lost, None)  # before the frame is made
-    link._again = None
+    link._transport.abort()  # the loop says that it is lost before the frame would be made
     outcomes = await asyncio.gather(sent, waits, return_exceptions=True)
 
     assert [type(one) for one in outcomes] == [errors.OutcomeUnknown, errors.ServiceUnavailable]

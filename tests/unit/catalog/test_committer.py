@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from zakrom import errors
-from zakrom.catalog import committer as committers
 from zakrom.catalog import engine, frames, room
 from zakrom.catalog.audit import audit
 from zakrom.catalog.changes import CreateBucket, Inline, OpenGeneration, SetJob, SetQuota, Written
@@ -168,7 +167,7 @@ class ShortRoom(room.Room):
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> type[ShortRoom]:
     """What the committer takes for the file system."""
-    monkeypatch.setattr(committers.room, "Room", ShortRoom)
+    monkeypatch.setattr(room, "Room", ShortRoom)
     monkeypatch.setattr(ShortRoom, "free", 1 << 40)
     return ShortRoom
 

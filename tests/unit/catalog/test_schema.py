@@ -15,7 +15,9 @@ from zakrom.catalog import schema
 from zakrom.catalog.schema import Migration
 
 FIRST = Migration(1, "CREATE TABLE fruit (name TEXT NOT NULL);\nINSERT INTO fruit VALUES ('apple');\n")
-SECOND = Migration(2, "-- with a colour; and a comment\nALTER TABLE fruit ADD COLUMN colour TEXT;\nUPDATE fruit SET colour = 'red';\n")
+SECOND = Migration(
+    2, "-- with a colour; and a comment\nALTER TABLE fruit ADD COLUMN colour TEXT;\nUPDATE fruit SET colour = 'red';\n"
+)
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -27,7 +29,9 @@ def test_a_new_catalog_has_the_newest_format(tmp_path: Path) -> None:
     """Made with all migrations, in the mode that makes commits durable."""
     with closing(schema.open_to_write(str(tmp_path / "catalog"))) as connection:
         assert version(connection) == len(schema.migrations())
-        pragmas = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "page_size")}
+        pragmas = {
+            name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "page_size")
+        }
         assert {"journal_mode": "wal", "synchronous": 2, "page_size": 4096} == pragmas
         assert connection.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
 

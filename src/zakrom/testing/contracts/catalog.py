@@ -1043,7 +1043,7 @@ class CatalogContract:
             new_upload(bucket, b"k", owner=OTHER, storage_class="STANDARD_IA", details=Details(metadata={"upload": "1"}))
         )
         files = [staged(generation, size) for size in (10, 30, 5)]
-        contents = [files[0], inline(b"dropped"), *files[1:]]
+        contents: list[Content] = [files[0], inline(b"dropped"), *files[1:]]
         parts = [await catalog.apply(part(upload, number, content)) for number, content in enumerate(contents, 1)]
         details = Details(metadata={"complete": "1"})
         change = complete(upload, [parts[0], parts[2]], 4, details=details)
