@@ -2,7 +2,8 @@
 
 The server is a real one with default settings, one over http and one over https for each session. To try the tests on
 any other S3 service, name it: ``ZAKROM_TEST_ENDPOINT`` (and ``ZAKROM_TEST_ENDPOINT_HTTPS`` with
-``ZAKROM_TEST_AUTHORITY``, a PEM file), ``ZAKROM_TEST_ACCESS_KEY``, ``ZAKROM_TEST_SECRET_KEY``, ``ZAKROM_TEST_REGION``. To try other settings of ours: ``ZAKROM_TEST_ARGUMENTS``.
+``ZAKROM_TEST_AUTHORITY``, a PEM file), ``ZAKROM_TEST_ACCESS_KEY``, ``ZAKROM_TEST_SECRET_KEY``, ``ZAKROM_TEST_REGION``.
+To try other settings of ours: ``ZAKROM_TEST_ARGUMENTS``, words for ``zakrom serve``.
 """
 
 from __future__ import annotations

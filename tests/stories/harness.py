@@ -288,9 +288,7 @@ class S3:
         """A request by a presigned URL, made ``age_ms`` ago. ``signed_headers`` are signed, ``headers`` only sent."""
         text = query if isinstance(query, str) else encode_query(query)
         url = f"http://{HOST}{quote(path, safe='/-._~')}" + (f"?{text}" if text else "")
-        made = presign(
-            who, method, url, now_ms=self.now_ms() - age_ms, expires_seconds=expires_seconds, headers=signed_headers
-        )
+        made = presign(who, method, url, now_ms=self.now_ms() - age_ms, expires_seconds=expires_seconds, headers=signed_headers)
         split = urlsplit(made)
         sent = {**(signed_headers or {}), **(headers or {})}
         return self.ask(method, split.path.encode(), split.query, sent, body, None)

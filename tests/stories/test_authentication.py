@@ -67,7 +67,9 @@ def test_a_region_that_is_wrong(s3: S3, path: str) -> None:
 
     assert answer.error == (400, "AuthorizationHeaderMalformed")
     assert (answer.fields["Region"], answer.headers["x-amz-bucket-region"]) == ("us-east-1", "us-east-1")
-    assert answer.text("Message") == "The authorization header is malformed; the region 'mars-1' is wrong; expecting 'us-east-1'"
+    assert (
+        answer.text("Message") == "The authorization header is malformed; the region 'mars-1' is wrong; expecting 'us-east-1'"
+    )
     assert s3.ask("GET", path, who=ROOT._replace(region="eu-north-1")).status == 200
 
 

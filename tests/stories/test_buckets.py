@@ -13,7 +13,20 @@ def create(region: str = "", tags: str = "") -> bytes:
     return f"<CreateBucketConfiguration>{location}{tags}</CreateBucketConfiguration>".encode()
 
 
-BAD_NAMES = ["ab", "a" * 64, "Upper", "under_score", "-a-b", "a-b-", "a..b", "192.168.0.1", "xn--abc", "abc-s3alias", "a b c", "é-é"]
+BAD_NAMES = [
+    "ab",
+    "a" * 64,
+    "Upper",
+    "under_score",
+    "-a-b",
+    "a-b-",
+    "a..b",
+    "192.168.0.1",
+    "xn--abc",
+    "abc-s3alias",
+    "a b c",
+    "é-é",
+]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
@@ -80,7 +93,10 @@ def test_tags_from_the_start(s3: S3) -> None:
     assert s3.ask("PUT", "/without-tags", body=create(tags="<Tags/>")).status == 200
     assert s3.ask("GET", "/without-tags", "tagging").error == (404, "NoSuchTagSet")
     reserved = s3.ask("PUT", "/reserved-tags", body=tagged(("aws:x", "1")))
-    assert (reserved.error, (reserved.text("Message") or "")[:35]) == ((400, "InvalidTag"), "User-defined tag keys can't start w")
+    assert (reserved.error, (reserved.text("Message") or "")[:35]) == (
+        (400, "InvalidTag"),
+        "User-defined tag keys can't start w",
+    )
     assert s3.ask("PUT", "/comma-tags", body=tagged(("a,b", "1"))).fields == {"TagKey": "a,b"}
     assert s3.ask("PUT", "/empty-tags", body=tagged(("", "1"))).error == (400, "MalformedXML")
 

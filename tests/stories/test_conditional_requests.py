@@ -35,7 +35,11 @@ WRITES = pytest.mark.parametrize("how", ["put", "copy", "complete"])
 def test_if_none_match_star_creates_only(s3: S3, bucket: str, how: str) -> None:
     """The write goes through where nothing is, and answers 412 with its condition where something is."""
     assert write(s3, how, bucket + "/key", {"if-none-match": "*"})[0] == 200
-    assert write(s3, how, bucket + "/key", {"if-none-match": "*"}) == (412, "PreconditionFailed", {"Condition": "If-None-Match"})
+    assert write(s3, how, bucket + "/key", {"if-none-match": "*"}) == (
+        412,
+        "PreconditionFailed",
+        {"Condition": "If-None-Match"},
+    )
 
 
 @WRITES
@@ -59,8 +63,16 @@ def test_if_match_replaces_only_what_it_names(s3: S3, bucket: str, how: str) -> 
 
 
 REFUSED = {
-    "an ETag to be absent": ({"if-none-match": OLD_ETAG}, "If-None-Match", "We don't accept the provided value of If-None-Match"),
-    "any ETag to be there": ({"if-match": "*"}, "If-Match", "We don't accept the provided value of If-Match header for this API"),
+    "an ETag to be absent": (
+        {"if-none-match": OLD_ETAG},
+        "If-None-Match",
+        "We don't accept the provided value of If-None-Match",
+    ),
+    "any ETag to be there": (
+        {"if-match": "*"},
+        "If-Match",
+        "We don't accept the provided value of If-Match header for this API",
+    ),
     "both": (
         {"if-match": OLD_ETAG, "if-none-match": "*"},
         "If-Match,If-None-Match",

@@ -9,8 +9,6 @@ from zakrom.wire import checksums
 from .harness import MIB, S3, key_path
 
 
-
-
 @pytest.mark.parametrize("size", [0, 10, 100_000])
 def test_a_copy_writes_no_bytes(s3: S3, bucket: str, size: int) -> None:
     """No blob more than before; the copy outlives its source."""
@@ -42,7 +40,10 @@ def test_a_copy_of_parts_writes_no_bytes(s3: S3, bucket: str) -> None:
     for number, bounds in enumerate([f"0-{5 * MIB + 9}", f"{5 * MIB}-{5 * MIB + 99_999}"], 1):
         query["partNumber"] = str(number)
         part = s3.ask(
-            "PUT", bucket + "/parts", query, {"x-amz-copy-source": bucket + "/key", "x-amz-copy-source-range": f"bytes={bounds}"}
+            "PUT",
+            bucket + "/parts",
+            query,
+            {"x-amz-copy-source": bucket + "/key", "x-amz-copy-source-range": f"bytes={bounds}"},
         )
         etags.append((number, part.text("ETag") or ""))
     assert s3.complete(bucket + "/parts", upload, etags).status == 200
@@ -80,7 +81,9 @@ def test_a_copy_onto_itself_without_a_change(s3: S3, bucket: str, headers: dict[
     answer = s3.ask("PUT", bucket + "/key", headers={"x-amz-copy-source": bucket + "/key", **headers})
 
     assert answer.error == (400, "InvalidRequest")
-    assert (answer.text("Message") or "").startswith("This copy request is illegal because it is trying to copy an object to itself")
+    assert (answer.text("Message") or "").startswith(
+        "This copy request is illegal because it is trying to copy an object to itself"
+    )
 
 
 def test_directives(s3: S3, bucket: str) -> None:
@@ -224,7 +227,17 @@ RANGES = [
     ("bytes=0-9", None, ""),
     *(
         (range_, (400, "InvalidArgument"), "The x-amz-copy-source-range value must be of the form bytes=first-last")
-        for range_ in ("bytes=1-0", "bytes=-1-", "bytes=0--1", "bytes=0-1,3-4,6-9", "bytes=a-1", "bytes=1-", "bytes=-2", "0-1", "")
+        for range_ in (
+            "bytes=1-0",
+            "bytes=-1-",
+            "bytes=0--1",
+            "bytes=0-1,3-4,6-9",
+            "bytes=a-1",
+            "bytes=1-",
+            "bytes=-2",
+            "0-1",
+            "",
+        )
     ),
     ("bytes=0-100", (400, "InvalidArgument"), "Range specified is not valid for source object of size: 10"),
     ("bytes=0-10", (400, "InvalidArgument"), "Range specified is not valid for source object of size: 10"),

@@ -49,7 +49,14 @@ class Framer:
 
 
 def put_signed(
-    s3: S3, path: str, body: bytes, chunk: int, *, trailer: str | None = None, spoil: tuple[bytes, bytes] = (b"", b""), step: int = 0
+    s3: S3,
+    path: str,
+    body: bytes,
+    chunk: int,
+    *,
+    trailer: str | None = None,
+    spoil: tuple[bytes, bytes] = (b"", b""),
+    step: int = 0,
 ) -> Answer:
     """A PUT in signed chunks. ``spoil``: bytes of the framed body replaced by others; ``step``: how it arrives."""
     headers = {"x-amz-decoded-content-length": str(len(body)), "content-encoding": "aws-chunked"}
@@ -97,7 +104,12 @@ def test_a_chunk_that_was_changed(s3: S3, bucket: str) -> None:
 def test_a_trailer_that_was_changed(s3: S3, bucket: str) -> None:
     """Its signature covers it."""
     answer = put_signed(
-        s3, bucket + "/key", BODY, 65_536, trailer="x-amz-checksum-crc32", spoil=(b"x-amz-checksum-crc32:", b"x-amz-checksum-crc32: A")
+        s3,
+        bucket + "/key",
+        BODY,
+        65_536,
+        trailer="x-amz-checksum-crc32",
+        spoil=(b"x-amz-checksum-crc32:", b"x-amz-checksum-crc32: A"),
     )
 
     assert answer.error == (403, "SignatureDoesNotMatch")
@@ -117,7 +129,13 @@ CRC32_OF_HELLO = "NhCmhg=="
 HELLO = chunked(b"hel", b"lo", trailers=f"{CRC32}:{CRC32_OF_HELLO}\r\n")
 BROKEN = [
     ("a trailer that was not announced", HELLO, "5", {}, (400, "MalformedTrailerError")),
-    ("an announced trailer that does not come", chunked(b"hello"), "5", {"x_amz_trailer": CRC32}, (400, "MalformedTrailerError")),
+    (
+        "an announced trailer that does not come",
+        chunked(b"hello"),
+        "5",
+        {"x_amz_trailer": CRC32},
+        (400, "MalformedTrailerError"),
+    ),
     (
         "another trailer than announced",
         chunked(b"hello", trailers="x-amz-checksum-sha1:AAAA\r\n"),
@@ -125,7 +143,13 @@ BROKEN = [
         {"x_amz_trailer": CRC32},
         (400, "MalformedTrailerError"),
     ),
-    ("no line of a trailer", chunked(b"hello", trailers="nonsense\r\n"), "5", {"x_amz_trailer": CRC32}, (400, "MalformedTrailerError")),
+    (
+        "no line of a trailer",
+        chunked(b"hello", trailers="nonsense\r\n"),
+        "5",
+        {"x_amz_trailer": CRC32},
+        (400, "MalformedTrailerError"),
+    ),
     ("no decoded length", HELLO, None, {"x_amz_trailer": CRC32}, (411, "MissingContentLength")),
     ("a decoded length that is none", HELLO, "five", {"x_amz_trailer": CRC32}, (400, "InvalidRequest")),
     ("less content than announced", HELLO, "6", {"x_amz_trailer": CRC32}, (400, "IncompleteBody")),
@@ -140,7 +164,9 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("framed", "decoded", "headers", "error"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN])
+@pytest.mark.parametrize(
+    ("framed", "decoded", "headers", "error"), [case[1:] for case in BROKEN], ids=[case[0] for case in BROKEN]
+)
 def test_broken_framing(
     s3: S3, bucket: str, framed: bytes, decoded: str | None, headers: dict[str, str], error: tuple[int, str]
 ) -> None:

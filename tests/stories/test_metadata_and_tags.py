@@ -11,7 +11,9 @@ from .harness import S3
 
 def test_metadata_comes_back(s3: S3, bucket: str) -> None:
     """Names in lower case; values as they were, spaces at the ends aside."""
-    s3.ask("PUT", bucket + "/key", headers={"X-Amz-Meta-CamelCase": "Va Lue", "x-amz-meta-empty": "", "x-amz-meta-s": "  a  b  "})
+    s3.ask(
+        "PUT", bucket + "/key", headers={"X-Amz-Meta-CamelCase": "Va Lue", "x-amz-meta-empty": "", "x-amz-meta-s": "  a  b  "}
+    )
 
     headers = s3.ask("HEAD", bucket + "/key").headers
     assert {name: value for name, value in headers.items() if name.startswith("x-amz-meta-")} == {

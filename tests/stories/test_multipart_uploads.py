@@ -25,7 +25,11 @@ def test_parts_become_an_object(s3: S3, bucket: str) -> None:
     assert s3.blob_files() == before
     got = s3.ask("GET", path)
     assert got.body == PART + b"last"
-    assert (got.headers["content-type"], got.headers["x-amz-meta-a"], got.headers["x-amz-tagging-count"]) == ("text/plain", "1", "1")
+    assert (got.headers["content-type"], got.headers["x-amz-meta-a"], got.headers["x-amz-tagging-count"]) == (
+        "text/plain",
+        "1",
+        "1",
+    )
     assert s3.ask("GET", bucket, "uploads").texts("Upload") == []
 
 
@@ -88,7 +92,10 @@ def test_uploads_that_are_unknown(s3: S3, bucket: str) -> None:
         (b"", "MalformedXML"),
         (b"<CompleteMultipartUpload/>", "InvalidRequest"),
         (b"<CompleteMultipartUpload><Part/></CompleteMultipartUpload>", "MalformedXML"),
-        (b"<CompleteMultipartUpload><Part><PartNumber>x</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>", "MalformedXML"),
+        (
+            b"<CompleteMultipartUpload><Part><PartNumber>x</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>",
+            "MalformedXML",
+        ),
         (b"<Other/>", "MalformedXML"),
         (b"<", "MalformedXML"),
     ],

@@ -288,7 +288,9 @@ def test_attributes_list_the_parts(s3: S3, bucket: str, parts: str) -> None:
     for number, body in [(1, b"a" * 5 * MIB), (2, b"b" * 5 * MIB), (3, b"c")]:
         answer = s3.part(path, upload, number, body)
         value = answer.headers["x-amz-checksum-sha256"]
-        rows += f"<Part><PartNumber>{number}</PartNumber><ETag>{answer.etag}</ETag><ChecksumSHA256>{value}</ChecksumSHA256></Part>"
+        rows += (
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{answer.etag}</ETag><ChecksumSHA256>{value}</ChecksumSHA256></Part>"
+        )
     assert s3.complete(path, upload, rows).status == 200
     asked = {"x-amz-object-attributes": "ObjectParts"}
 

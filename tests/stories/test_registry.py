@@ -72,7 +72,13 @@ def test_what_is_not_served_says_its_name(s3: S3, bucket: str, name: str) -> Non
 
 def test_what_no_operation_is(s3: S3, bucket: str) -> None:
     """405."""
-    for method, path in [("POST", "/"), ("PUT", "/"), ("PATCH", bucket + "/key"), ("POST", bucket + "/key"), ("OPTIONS", bucket)]:
+    for method, path in [
+        ("POST", "/"),
+        ("PUT", "/"),
+        ("PATCH", bucket + "/key"),
+        ("POST", bucket + "/key"),
+        ("OPTIONS", bucket),
+    ]:
         assert s3.ask(method, path).error == (405, "MethodNotAllowed")
 
 
@@ -98,7 +104,9 @@ def test_every_operation_that_is_served_can_be_reached(s3: S3) -> None:
         return answer
 
     ask("PUT", path, body=b"x")
-    for keyword in sorted({one.keyword for one in OPERATIONS.values() if one.method == "GET" and one.level is BUCKET and one.run}):
+    for keyword in sorted(
+        {one.keyword for one in OPERATIONS.values() if one.method == "GET" and one.level is BUCKET and one.run}
+    ):
         ask("GET", bucket, keyword)
     for query in ("list-type=2", "versions", "uploads"):
         ask("GET", bucket, query)

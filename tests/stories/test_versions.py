@@ -178,7 +178,13 @@ def test_versions_are_listed_newest_first(s3: S3) -> None:
     assert answer.texts("Version/VersionId") == ids[::-1]
     assert answer.texts("Version/Size") == ["3", "2", "1"]
     assert answer.texts("Version/IsLatest") == ["true", "false", "false"]
-    assert [node.tag for node in answer.xml.find("DeleteMarker") or []] == ["Key", "VersionId", "IsLatest", "LastModified", "Owner"]
+    assert [node.tag for node in answer.xml.find("DeleteMarker") or []] == [
+        "Key",
+        "VersionId",
+        "IsLatest",
+        "LastModified",
+        "Owner",
+    ]
     assert answer.texts("DeleteMarker/VersionId") == [marker]
     assert (answer.text("KeyMarker"), answer.text("VersionIdMarker")) == ("", "")
 

@@ -19,7 +19,7 @@ from zakrom import errors
 FILE_NAME = "catalog.sqlite3"
 PAGE_BYTES = 4096  # a 4 KiB object is one overflow page and an eighth of a leaf; with 8 KiB half of each page was empty
 BUSY_TIMEOUT_MS = 5_000  # only a foreign tool can hold a lock for long; longer than this is an error worth seeing
-READER_CACHE_KIB = 2_048  # any foreign write empties a reader's cache: a large one buys nothing (facts measured 28-63 % loss)
+READER_CACHE_KIB = 4_096  # 15 % quicker than 2 MiB over a million keys; more buys nothing, and any foreign write empties it
 WRITER_CACHE_KIB = 65_536  # the writer's cache is never emptied by others: inner pages of a million keys fit
 SQLITE_NEEDED = (3, 35, 0)  # RETURNING
 

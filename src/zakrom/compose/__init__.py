@@ -83,6 +83,11 @@ def serve(settings: Settings, announce: Announce) -> int:
     context = Context(settings, opened, root, path, [s3], [admin], _metrics(settings), form)
     log = logs.logger("serve")
 
+    context.metrics.take(context.workers + 2)
+
+    def on_death(_name: str) -> None:
+        context.metrics.count("zakrom_restarts_total")
+
     def on_ready() -> None:
         endpoint, admin_endpoint = _url(settings, s3), _url(settings, admin)
         log.info("ready", endpoint=endpoint, admin_endpoint=admin_endpoint, data=str(settings.data))
@@ -97,7 +102,7 @@ def serve(settings: Settings, announce: Announce) -> int:
         )
 
     try:
-        return Supervisor(_children(context, listener), on_ready=on_ready, ready_stage=1).run()
+        return Supervisor(_children(context, listener), on_ready=on_ready, on_death=on_death, ready_stage=1).run()
     finally:
         if os.path.exists(path):
             os.unlink(path)
@@ -193,7 +198,7 @@ def _writer_listener(opened: Opened) -> tuple[socket.socket, str]:
 
 def _metrics(settings: Settings) -> Metrics:
     operations = {name: _class_of(name) for name in registry.OPERATIONS} | dict.fromkeys(map(str, Action), "admin")
-    return Metrics(operations, _codes(), JOBS, slots=settings.worker_count(os.cpu_count() or 1) + 2)
+    return Metrics(operations, _codes(), JOBS, slots=settings.worker_count(os.cpu_count() or 1) + 3)
 
 
 def _class_of(operation: str) -> str:

@@ -1,7 +1,8 @@
 """Backup: a consistent copy of the store in another directory, while the server runs.
 
 A backup *is* a data directory: ``zakrom serve --data BACKUP`` starts it. Facts first, in one snapshot; then the blobs it names.
-Blobs never change, so a second backup into the same directory copies only what is new. While it runs a *hold* keeps blobs from
+Blobs never change, so a second backup into the same directory copies only what is new. (Not by its name alone: a store that was
+restored and went on gives ids anew that a later backup of its former life may have used.) While it runs a *hold* keeps blobs from
 being reaped: what the snapshot names stays until it is copied.
 """
 
@@ -18,7 +19,10 @@ from zakrom.blobs.interface import Blobs
 from zakrom.blobs.local import LocalBlobs, relative_path
 from zakrom.catalog import reads
 from zakrom.catalog.reads import Reads
+from zakrom.catalog.schema import FILE_NAME
+from zakrom.jobs.check import verify_blob
 from zakrom.model.facts import BLOCK_BYTES, BlobFacts
+from zakrom.work.directory import take_lock
 
 BATCH_BLOBS = 500
 COPY_BYTES = 1024 * 1024
@@ -43,9 +47,18 @@ def back_up(source: Path, blobs: Blobs, target: Path, on_progress: Report = lamb
     """Copies the store in ``source`` into ``target``; returns what was done when all of it survives a power cut.
 
     The caller sees to it that nothing is reaped meanwhile. Raises `DataCorrupt` for a blob that is damaged (a backup must not
-    pass on what is wrong), OSError, `Conflict` if ``target`` holds something else.
+    pass on what is wrong), OSError, `Conflict` if ``target`` holds something else, `DataDirectoryInUse` if a server uses it, or
+    another backup.
     """
     _prepare(target)
+    lock = take_lock(target)
+    try:
+        return _back_up(source, blobs, target, on_progress)
+    finally:
+        os.close(lock)
+
+
+def _back_up(source: Path, blobs: Blobs, target: Path, on_progress: Report) -> Copied:
     fresh = target / "catalog.new"
     shutil.rmtree(fresh, ignore_errors=True)
     reads.backup(str(source / "catalog"), str(fresh))
@@ -76,7 +89,7 @@ def _prepare(target: Path) -> None:
 
 
 def _copy_blobs(snapshot: Reads, blobs: Blobs, target: Path, on_progress: Report) -> Copied:
-    LocalBlobs(target)  # makes the directory and its format file
+    held = _Held(target)
     total = snapshot.blob_totals()
     done = Copied(total_blobs=total[0], total_bytes=total[1])
     touched: set[Path] = set()
@@ -84,7 +97,7 @@ def _copy_blobs(snapshot: Reads, blobs: Blobs, target: Path, on_progress: Report
     while batch := snapshot.blobs(after, BATCH_BLOBS):
         for facts in batch:
             path = target / relative_path(facts.id)
-            if path.exists() and path.stat().st_size == facts.length:
+            if held.has(facts):
                 done = done._replace(kept_blobs=done.kept_blobs + 1, blobs=done.blobs + 1, bytes=done.bytes + facts.length)
                 continue
             _make_directories(path.parent, target, touched)
@@ -93,9 +106,35 @@ def _copy_blobs(snapshot: Reads, blobs: Blobs, target: Path, on_progress: Report
             done = done._replace(blobs=done.blobs + 1, bytes=done.bytes + facts.length)
         on_progress(done)
         after = batch[-1].id
+    held.close()
     for directory in touched:
         _sync_directory(directory)
     return done
+
+
+class _Held:
+    """What a backup has already: what its catalog tells of a blob, or else (it was never finished) what the file says."""
+
+    def __init__(self, target: Path) -> None:
+        self._blobs = LocalBlobs(target)  # makes the directory and its format file
+        catalog = target.parent / "catalog"
+        self._reads = Reads(str(catalog)) if (catalog / FILE_NAME).exists() else None
+
+    def has(self, facts: BlobFacts) -> bool:
+        """Whether the very same bytes are there."""
+        try:
+            self._blobs.open(facts.id, facts.length).close()
+        except (FileNotFoundError, errors.DataCorrupt):
+            return False
+        known = self._reads.blob(facts.id) if self._reads else None
+        if known is not None:
+            return known.blocks == facts.blocks
+        return verify_blob(self._blobs, facts, 0) is None
+
+    def close(self) -> None:
+        """Before its catalog is replaced."""
+        if self._reads:
+            self._reads.close()
 
 
 def _verified(blobs: Blobs, facts: BlobFacts) -> Iterator[bytes | memoryview]:

@@ -12,6 +12,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 
 from zakrom.blobs.interface import Blobs
 from zakrom.catalog.interface import Catalog
+from zakrom.model.facts import BLOCK_BYTES
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,6 +25,16 @@ THREADS = 16
 """Threads a process for file work. More than cores, since they wait in fsync; few, since each large transfer holds one at a
 time.
 """
+
+
+STEP_BYTES = 1024 * 1024
+"""Of a large body, read and verified, or hashed and written, at once: a hop to a thread costs some 50 µs, to hash 1 MiB 1.3 ms.
+A multiple of the block, so that no block is read twice."""
+
+CROWD_TRANSFERS = 8
+CROWD_STEP_BYTES = BLOCK_BYTES
+"""Each transfer holds two or three steps for as long as its client is slow. Measured with 100 stalled clients of one process:
+downloads 209 MiB with large steps for all, 50 to 56 MiB with small ones in a crowd; uploads 211 and 42 MiB."""
 
 
 class StoreOptions(NamedTuple):
@@ -43,7 +54,16 @@ class Store:
         self.options = options
         self.reaping = asyncio.Lock()
         self.seen_full = False
+        self.transfers = 0  # large bodies under way in this process
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
+
+    def step_bytes(self) -> int:
+        """How much of a large body to take at once."""
+        return CROWD_STEP_BYTES if self.is_crowded() else STEP_BYTES
+
+    def is_crowded(self) -> bool:
+        """Whether so many large bodies are under way that each must do with little memory."""
+        return self.transfers > CROWD_TRANSFERS
 
     async def in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Runs blocking work off the event loop."""

@@ -19,9 +19,6 @@ from zakrom.rules import ranges
 from zakrom.rules.ranges import Span
 from zakrom.store.core import Store
 
-PIECE_BYTES = 1024 * 1024
-"""Read, verified and sent at once; a multiple of the block, so that no block is read twice."""
-
 OPEN_FILES_MAX = 64
 """Files that one answer opens before it begins; of an object of more slices the others are opened as it gets there."""
 
@@ -95,6 +92,7 @@ class Reading:
         self._readers: dict[int, Reader] = {}
         self._ahead: asyncio.Task[bytes | memoryview] | None = None
         self._closed = False
+        store.transfers += 1
 
     async def open(self) -> None:
         """Opens the files. Raises `Gone`, `DataCorrupt`."""
@@ -114,8 +112,11 @@ class Reading:
 
     async def pieces(self) -> AsyncIterator[bytes | memoryview]:
         """The bytes in order. Raises `DataCorrupt` before a wrong byte is given."""
-        for piece in _plan(self._slices):
-            data = await self._ahead if self._ahead is not None else None
+        for piece in self._plan():
+            if self._ahead is not None and self._store.is_crowded():  # nothing is read ahead of so many
+                alone, self._ahead = await self._ahead, None
+                yield alone
+            data = None if self._ahead is None else await self._ahead
             self._ahead = asyncio.ensure_future(self._read(piece))
             if data is not None:
                 yield data
@@ -128,6 +129,7 @@ class Reading:
         if self._closed:
             return
         self._closed = True
+        self._store.transfers -= 1
         if self._ahead is None:
             self._close_files()
         else:  # a thread may be reading from the file this very moment
@@ -170,6 +172,16 @@ class Reading:
         found = await self._store.catalog.find(version.bucket, version.key, VersionId(version.seq, version.nonce))
         return found is not None and found.version.seq == version.seq
 
+    def _plan(self) -> Iterator[_Piece]:
+        """The slices in pieces that end on block boundaries, each as large as is right when its turn comes."""
+        for one in self._slices:
+            position, end = one.offset, one.offset + one.length
+            while position < end:
+                step = self._store.step_bytes()
+                stop = min(end, (position // step + 1) * step)
+                yield _Piece(one, position, stop - position)
+                position = stop
+
     async def _read(self, piece: _Piece) -> bytes | memoryview:
         one = piece.slice
         reader = await self._reader(one)
@@ -180,13 +192,3 @@ class Reading:
         last = (piece.offset + piece.length - 1) // BLOCK_BYTES
         covered = facts.blocks[first * 4 : (last + 1) * 4]
         return await self._store.in_thread(reader.read, piece.offset, piece.length, covered, first)
-
-
-def _plan(slices: tuple[Slice, ...]) -> Iterator[_Piece]:
-    """The slices in pieces that end on block boundaries."""
-    for one in slices:
-        position, end = one.offset, one.offset + one.length
-        while position < end:
-            stop = min(end, (position // PIECE_BYTES + 1) * PIECE_BYTES)
-            yield _Piece(one, position, stop - position)
-            position = stop

@@ -111,6 +111,10 @@ async def _lifespan(receive: Receive, send: Send, on_startup: Hook, on_shutdown:
         await send({"type": f"{kind}.complete"})
 
 
+class _Stalled(Cut):
+    """The client is to blame for the cut."""
+
+
 class _Shared:
     """What all requests share."""
 
@@ -223,6 +227,8 @@ class _Exchange:
             whole = await self._answer(response)
         except Disconnected:
             pass
+        except _Stalled:
+            await self._cut()
         except Cut as cut:
             _log.error("the answer to %s %r was cut: %s", request.method, request.path, cut)
             await self._cut()
@@ -314,12 +320,12 @@ class _Exchange:
             self._bytes_out += len(piece)
 
     async def _send(self, message: Message) -> None:
-        """Raises `Cut` if the client does not take bytes. What is waited for is the piece before: the server holds one."""
+        """Raises `_Stalled` if the client does not take bytes. What is waited for is the piece before: the server holds one."""
         try:
             async with asyncio.timeout(self._shared.limits.send_stall_seconds):
                 await self._send_message(message)
         except TimeoutError:
-            raise Cut("the client takes no bytes") from None
+            raise _Stalled("the client takes no bytes") from None
         except OSError as error:  # ASGI 2.4: a server may say so
             raise Disconnected from error
 

@@ -229,9 +229,10 @@ class Connection(asyncio.Protocol):
         """The next head has not ended: give it time, or refuse it for its length."""
         self._scanned = len(self._buffer)
         line_end = self._buffer.find(b"\r\n", self._at, self._at + REQUEST_LINE_BYTES_MAX + 2)
-        if not pending:
+        if not pending:  # but empty lines, which buy no time: the deadline stays
             self._buffer = b""
             self._at = self._scanned = 0
+            self.phase = IDLE
         elif pending > REQUEST_LINE_BYTES_MAX and line_end < 0:
             self._refuse(uri_too_long())
         elif pending > HEAD_BYTES_MAX:

@@ -53,11 +53,16 @@ def open_directory(path: Path) -> Opened:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in ("catalog", "blobs", "run"):
             (path / name).mkdir(mode=0o700, exist_ok=True)
-        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return Opened(path, take_lock(path))
     except OSError as error:
         raise errors.InvalidSetting(
             f"--data: {path}: {error.strerror}", origin="--data", hint="choose a directory that this user may write"
         ) from None
+
+
+def take_lock(path: Path) -> int:
+    """Takes a directory that exists, for as long as the descriptor is open. Raises `DataDirectoryInUse`, OSError."""
+    lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -68,7 +73,7 @@ def open_directory(path: Path) -> Opened:
         ) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    return Opened(path, lock)
+    return lock
 
 
 def close_directory(opened: Opened) -> None:

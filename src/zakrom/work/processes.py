@@ -104,16 +104,18 @@ class Supervisor:
         *,
         on_ready: Callable[[], None] = lambda: None,
         on_hangup: Callable[[], None] = lambda: None,
+        on_death: Callable[[str], None] = lambda _name: None,
         ready_stage: int | None = None,
     ) -> None:
-        """``on_ready`` is called once.
+        """``on_ready`` is called once, when every child up to ``ready_stage`` (by default each) has said that it is ready.
 
-        When every child up to ``ready_stage`` (all by default) is; ``on_hangup`` at each SIGHUP.
+        ``on_hangup`` is called at each SIGHUP, ``on_death`` with the name of each child that died and will be replaced.
         """
         self._ready_stage = max(child.stage for child in children) if ready_stage is None else ready_stage
         self._kept = [_Kept(child) for child in children]
         self._on_ready = on_ready
         self._on_hangup = on_hangup
+        self._on_death = on_death
         self._told_ready = False
         self._stopping = False
         self._failed = False
@@ -310,6 +312,7 @@ class Supervisor:
         pause = min(PAUSE_SECONDS_MIN * 2.0 ** (kept.deaths - 1), PAUSE_SECONDS_MAX)
         _log.error("%s ended with %s; it is replaced in %.1f s", name, _spoken(code), pause)
         kept.start_at = time.monotonic() + pause
+        self._on_death(name)
 
     def _give_up(self, reason: str) -> None:
         _log.critical("the server ends: %s", reason)
