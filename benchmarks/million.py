@@ -2,9 +2,9 @@
 
     python benchmarks/million.py [--keys 1000000] [--directory DIR]
 
-The catalog alone, with a real writer process over its socket: an S3 server adds the same to each figure on either side. A bucket of
-a thousand keys and one of a million lie in the same store and are asked in turn, so that whatever else the machine does falls on both;
-of the rounds the median counts. Keys are asked and put at random, which is the worst for a B-tree.
+The catalog alone, with a real writer process over its socket: an S3 server adds the same to each figure on either side. A
+bucket of a thousand keys and one of a million lie in the same store and are asked in turn, so that whatever else the machine
+does falls on both; of the rounds the median counts. Keys are asked and put at random, which is the worst for a B-tree.
 """
 
 from __future__ import annotations
@@ -101,12 +101,17 @@ async def put_4k(catalog: SqliteCatalog, bucket: Bucket, count: int) -> float:
     return (time.perf_counter() - began) / len(names)
 
 
+def bytes_below(directory: Path) -> int:
+    """How much lies there."""
+    return sum(path.stat().st_size for path in directory.iterdir())
+
+
 async def measure(directory: Path, keys: int) -> None:
     """Fills both buckets and prints the figures."""
     site = SqliteSite(directory)
     catalog = await site.open()
     buckets = [(await fill(catalog, f"keys-{count}", count), count) for count in (1000, keys)]
-    size = sum(path.stat().st_size for path in Path(site.directory).iterdir())
+    size = bytes_below(Path(site.directory))
     print(f"catalog: {size / 1e6:,.0f} MB")
     print(f"{'':10}{'1,000':>12}{f'{keys:,}':>12}{'ratio':>8}")
     for name, ask, unit, scale in (("page", page, "ms", 1e3), ("find", head, "us", 1e6), ("put", put_4k, "us", 1e6)):

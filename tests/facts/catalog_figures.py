@@ -1,7 +1,7 @@
 """The figures that stand beside the constants of `zakrom.catalog`: ``python tests/facts/catalog_figures.py [directory]``.
 
-Not a test: what it prints depends on the machine, and on the disk below the directory. Times of the writer are its CPU time, which
-other work on the machine disturbs less.
+Not a test: what it prints depends on the machine, and on the disk below the directory. Times of the writer are its CPU time,
+which other work on the machine disturbs less.
 """
 
 # ruff: noqa: T201 - it prints its results
@@ -96,13 +96,13 @@ async def uploads(catalog: SqliteCatalog) -> None:
             bucket = await new_bucket(catalog)
             upload: Upload = await catalog.apply(new_upload(bucket, b"k"))
             parts = await ten_thousand(catalog, upload, generation)
-            change: Change = {
+            changes: dict[str, Change] = {
                 "complete": complete(upload, parts, len(parts)),
                 "abort": AbortUpload(bucket.id, b"k", upload.id, 1),
                 "delete the bucket": DeleteBucket(bucket.id, 1),
-            }[name]
+            }
             began = time.perf_counter()
-            await catalog.apply(change)
+            await catalog.apply(changes[name])
             times.append(time.perf_counter() - began)
         print(f"{name + ', 10,000 parts':36}{min(times) * 1e3:8.1f} ms")
 

@@ -5,6 +5,8 @@ the adapters make it, and the answer's body is read as they read it. So a story 
 comes back.
 """
 
+# ruff: noqa: ANN401 - what it passes on has the types of those it passes it to
+
 from __future__ import annotations
 
 import asyncio
@@ -300,7 +302,7 @@ class S3:
         if isinstance(response.body, bytes):
             body = response.body
         elif isinstance(response.body, FileRange):
-            raise AssertionError("sendfile is off here")
+            raise TypeError("sendfile is off here")
         else:
             body = await _read(response.body)
         note = response.note

@@ -177,7 +177,8 @@ def test_users_see_only_their_own_buckets(s3: S3) -> None:
     assert {own[1:], other[1:]} <= set(s3.ask("GET", "/", who=ROOT).texts("Buckets/Bucket/Name"))
     for method, path, query in [
         ("GET", other, "list-type=2"), ("HEAD", other, ""), ("GET", other, "versioning"), ("DELETE", other, ""),
-        ("GET", other + "/key", ""), ("GET", other + "/absent", ""), ("PUT", other + "/key", ""), ("DELETE", other + "/key", ""),
+        ("GET", other + "/key", ""), ("GET", other + "/absent", ""), ("PUT", other + "/key", ""),
+        ("DELETE", other + "/key", ""),
         ("GET", other + "/key", "tagging"), ("POST", other + "/key", "uploads"), ("GET", other, "acl"),
     ]:  # fmt: skip
         answer = s3.ask(method, path, query, who=ALICE)

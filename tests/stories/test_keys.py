@@ -13,7 +13,8 @@ from .harness import BOB, HOST, S3, delete_xml, key_path, md5_of
 KEYS = [
     b"a", b"a/", b"a/b", b"/", b"//", b"/a", b"//a", b"a//b", b".", b"..", b"a/.", b"a/..", b"../a", b"./a", b"a/../b",
     b"%2F", b"a%2Fb", b"%", b"%25", b"+", b" ", b"a b", b"?", b"a?b=c", b"#", b"&", b";", b"=", b"p=0", b"\\", b"~", b"*",
-    b"\x01", b"\x00", b"\x1f\x7f", b"\r\n", b"\t", b"'\"", b"<a>&amp;", b"$extremely$", b"@", b":", b",", b"[]", b"{}", b"|", b"^",
+    b"\x01", b"\x00", b"\x1f\x7f", b"\r\n", b"\t", b"'\"",
+    b"<a>&amp;", b"$extremely$", b"@", b":", b",", b"[]", b"{}", b"|", b"^",
     "é".encode(), "e\u0301".encode(), "日本語".encode(), "\U0001f600".encode(), "\u202e".encode(), "\ufeff".encode(),
     b"x" * 1024, ("é" * 512).encode(), b"-/health/live", b"minio",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from zakrom.s3 import registry
 from zakrom.s3.operation import BUCKET, OBJECT, Operation
 from zakrom.s3.unserved import ALIASES, ELSEWHERE
 
-from .harness import S3, complete_xml, delete_xml, md5_of
+from .harness import S3, Answer, complete_xml, delete_xml, md5_of
 
 OPERATIONS = registry.OPERATIONS
 UNSERVED = sorted(name for name, one in OPERATIONS.items() if one.run is None)
@@ -45,7 +45,7 @@ def test_operations_look_as_sdks_send_them(model: dict[str, Any]) -> None:
         assert one.method == model[name]["http"]["method"], name
         if level is not None:
             assert one.level is level, name
-        if one.keyword and one.keyword not in {"uploadId"}:
+        if one.keyword and one.keyword != "uploadId":
             assert one.keyword in parameters, name
 
 
@@ -97,7 +97,7 @@ def test_every_operation_that_is_served_can_be_reached(s3: S3) -> None:
     path, copy = bucket + "/key", {"x-amz-copy-source": bucket + "/key"}
     seen = {"CreateBucket"}
 
-    def ask(method: str, where: str, query: str = "", headers: dict[str, str] | None = None, body: bytes = b"") -> Any:
+    def ask(method: str, where: str, query: str = "", headers: dict[str, str] | None = None, body: bytes = b"") -> Answer:
         answer = s3.ask(method, where, query, headers, body)
         assert answer.status < 300 or answer.error[0] == 404, answer
         seen.add(answer.operation)

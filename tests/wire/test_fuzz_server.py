@@ -4,6 +4,8 @@ Most of it goes through the door without sockets, signed, so that it gets deep; 
 server. ``ZAKROM_FUZZ_EXAMPLES`` says how many examples of each kind are tried: the default fits into a CI, a night takes 50000.
 """
 
+# ruff: noqa: ANN401 - the harness is loaded by its path, so its types are not known here
+
 from __future__ import annotations
 
 import contextlib
@@ -115,31 +117,109 @@ def test_any_key(s3: Any, bucket: str, key: bytes, body: bytes) -> None:
 
 VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=30) | st.sampled_from(
     [
-        "", "0", "-1", "1", "5", "10", "99999999999999999999", "true", "*", '"*"', "bytes=0-1", "bytes=-", "bytes=5-1", "gzip,aws-chunked",
-        "COPY", "REPLACE", "ENABLED", "CRC32", "SHA256", "COMPOSITE", "FULL_OBJECT", "AAAAAA==", "/", "a/b", "a=1&b=2", "a=%zz", "private",
-        "Sat, 01 Jan 2000 00:00:00 GMT", "x-amz-checksum-crc32", "=?UTF-8?B?=?=", "=?UTF-8?Q?=ZZ?=", "=?UTF-8?Q?=0D=0A?=",
-        "d41d8cd98f00b204e9800998ecf8427e", "ETag,Checksum,ObjectParts", "STANDARD_IA", "100-continue",
+        "",
+        "0",
+        "-1",
+        "1",
+        "5",
+        "10",
+        "99999999999999999999",
+        "true",
+        "*",
+        '"*"',
+        "bytes=0-1",
+        "bytes=-",
+        "bytes=5-1",
+        "gzip,aws-chunked",
+        "COPY",
+        "REPLACE",
+        "ENABLED",
+        "CRC32",
+        "SHA256",
+        "COMPOSITE",
+        "FULL_OBJECT",
+        "AAAAAA==",
+        "/",
+        "a/b",
+        "a=1&b=2",
+        "a=%zz",
+        "private",
+        "Sat, 01 Jan 2000 00:00:00 GMT",
+        "x-amz-checksum-crc32",
+        "=?UTF-8?B?=?=",
+        "=?UTF-8?Q?=ZZ?=",
+        "=?UTF-8?Q?=0D=0A?=",
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "ETag,Checksum,ObjectParts",
+        "STANDARD_IA",
+        "100-continue",
     ]
-)  # fmt: skip
+)
 NAMES = st.sampled_from(
     [
-        "range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "content-md5", "content-type",
-        "content-encoding", "cache-control", "expires", "expect", "x-amz-acl", "x-amz-checksum-algorithm", "x-amz-checksum-crc32",
-        "x-amz-checksum-sha256", "x-amz-checksum-mode", "x-amz-checksum-type", "x-amz-copy-source", "x-amz-copy-source-if-match",
-        "x-amz-copy-source-if-modified-since", "x-amz-copy-source-range", "x-amz-decoded-content-length", "x-amz-expected-bucket-owner",
-        "x-amz-max-parts", "x-amz-meta-a", "x-amz-meta-", "x-amz-metadata-directive", "x-amz-mp-object-size", "x-amz-object-attributes",
-        "x-amz-object-ownership", "x-amz-part-number-marker", "x-amz-sdk-checksum-algorithm", "x-amz-storage-class", "x-amz-tagging",
-        "x-amz-tagging-directive", "x-amz-trailer", "x-amz-website-redirect-location", "x-amz-if-match-size", "x-amz-security-token",
+        "range",
+        "if-match",
+        "if-none-match",
+        "if-modified-since",
+        "if-unmodified-since",
+        "if-range",
+        "content-md5",
+        "content-type",
+        "content-encoding",
+        "cache-control",
+        "expires",
+        "expect",
+        "x-amz-acl",
+        "x-amz-checksum-algorithm",
+        "x-amz-checksum-crc32",
+        "x-amz-checksum-sha256",
+        "x-amz-checksum-mode",
+        "x-amz-checksum-type",
+        "x-amz-copy-source",
+        "x-amz-copy-source-if-match",
+        "x-amz-copy-source-if-modified-since",
+        "x-amz-copy-source-range",
+        "x-amz-decoded-content-length",
+        "x-amz-expected-bucket-owner",
+        "x-amz-max-parts",
+        "x-amz-meta-a",
+        "x-amz-meta-",
+        "x-amz-metadata-directive",
+        "x-amz-mp-object-size",
+        "x-amz-object-attributes",
+        "x-amz-object-ownership",
+        "x-amz-part-number-marker",
+        "x-amz-sdk-checksum-algorithm",
+        "x-amz-storage-class",
+        "x-amz-tagging",
+        "x-amz-tagging-directive",
+        "x-amz-trailer",
+        "x-amz-website-redirect-location",
+        "x-amz-if-match-size",
+        "x-amz-security-token",
     ]
-)  # fmt: skip
+)
 REQUESTS = st.sampled_from(
     [
-        ("GET", "/key", ""), ("HEAD", "/key", ""), ("PUT", "/new", ""), ("DELETE", "/new", ""), ("POST", "/new", "uploads"),
-        ("GET", "/key", "attributes"), ("GET", "/key", "tagging"), ("PUT", "/key", "tagging"), ("GET", "", ""), ("GET", "", "versions"),
-        ("PUT", "/key", "partNumber=1&uploadId={upload}"), ("GET", "/key", "uploadId={upload}"), ("POST", "/key", "uploadId={upload}"),
-        ("PUT", "/key", "acl"), ("GET", "/key", "partNumber=1"), ("PUT", "", "versioning"), ("POST", "", "delete"),
+        ("GET", "/key", ""),
+        ("HEAD", "/key", ""),
+        ("PUT", "/new", ""),
+        ("DELETE", "/new", ""),
+        ("POST", "/new", "uploads"),
+        ("GET", "/key", "attributes"),
+        ("GET", "/key", "tagging"),
+        ("PUT", "/key", "tagging"),
+        ("GET", "", ""),
+        ("GET", "", "versions"),
+        ("PUT", "/key", "partNumber=1&uploadId={upload}"),
+        ("GET", "/key", "uploadId={upload}"),
+        ("POST", "/key", "uploadId={upload}"),
+        ("PUT", "/key", "acl"),
+        ("GET", "/key", "partNumber=1"),
+        ("PUT", "", "versioning"),
+        ("POST", "", "delete"),
     ]
-)  # fmt: skip
+)
 
 
 @FUZZ
@@ -171,12 +251,43 @@ def test_any_bytes_in_headers(s3: Any, bucket: str, upload: str, request_: tuple
 
 PARAMETERS = st.sampled_from(
     [
-        "list-type", "prefix", "delimiter", "marker", "max-keys", "encoding-type", "continuation-token", "start-after", "fetch-owner",
-        "key-marker", "version-id-marker", "versions", "uploads", "upload-id-marker", "max-uploads", "uploadId", "partNumber", "max-parts",
-        "part-number-marker", "versionId", "acl", "tagging", "location", "delete", "attributes", "response-content-type",
-        "response-expires", "response-cache-control", "max-buckets", "bucket-region", "x-id", "policy", "session", "If-Match", "X-Amz-Date",
+        "list-type",
+        "prefix",
+        "delimiter",
+        "marker",
+        "max-keys",
+        "encoding-type",
+        "continuation-token",
+        "start-after",
+        "fetch-owner",
+        "key-marker",
+        "version-id-marker",
+        "versions",
+        "uploads",
+        "upload-id-marker",
+        "max-uploads",
+        "uploadId",
+        "partNumber",
+        "max-parts",
+        "part-number-marker",
+        "versionId",
+        "acl",
+        "tagging",
+        "location",
+        "delete",
+        "attributes",
+        "response-content-type",
+        "response-expires",
+        "response-cache-control",
+        "max-buckets",
+        "bucket-region",
+        "x-id",
+        "policy",
+        "session",
+        "If-Match",
+        "X-Amz-Date",
     ]
-)  # fmt: skip
+)
 TEXTS = (
     VALUES | st.text(max_size=15) | st.sampled_from(["url", "2", "null", "1000", "0", "AQ==", "AWs=", "Ak==", "\x00", "\uffff"])
 )
@@ -196,10 +307,35 @@ def test_any_query(s3: Any, bucket: str, method: str, where: str, query: dict[st
 
 FRAGMENTS = st.sampled_from(
     [
-        b"/", b"//", b".", b"..", b"%", b"%2F", b"%00", b"%ff", b"%C3%A9", b"%zz", b"?", b"#", b"a", b"key", b"-", b"minio", b"*", b"\xff",
-        b"http://", b"@", b":", b"+", b"%25", b"&", b"=", b";", b" ",
+        b"/",
+        b"//",
+        b".",
+        b"..",
+        b"%",
+        b"%2F",
+        b"%00",
+        b"%ff",
+        b"%C3%A9",
+        b"%zz",
+        b"?",
+        b"#",
+        b"a",
+        b"key",
+        b"-",
+        b"minio",
+        b"*",
+        b"\xff",
+        b"http://",
+        b"@",
+        b":",
+        b"+",
+        b"%25",
+        b"&",
+        b"=",
+        b";",
+        b" ",
     ]
-)  # fmt: skip
+)
 
 
 @FUZZ
@@ -218,19 +354,39 @@ def test_any_target(s3: Any, method: str, path: bytes, query: bytes, host: str) 
 CHUNKS = st.lists(
     st.sampled_from(
         [
-            b"0", b"1", b"5", b"a", b"ff", b"ffffffffffffffff", b"\r\n", b"\n", b"\r", b"hello", b";chunk-signature=", b"0" * 64, b";",
-            b"x-amz-checksum-crc32:NhCmhg==", b"x-amz-checksum-crc32:", b"x-amz-trailer-signature:", b":", b"5\r\nhello\r\n", b"0\r\n\r\n",
+            b"0",
+            b"1",
+            b"5",
+            b"a",
+            b"ff",
+            b"ffffffffffffffff",
+            b"\r\n",
+            b"\n",
+            b"\r",
+            b"hello",
+            b";chunk-signature=",
+            b"0" * 64,
+            b";",
+            b"x-amz-checksum-crc32:NhCmhg==",
+            b"x-amz-checksum-crc32:",
+            b"x-amz-trailer-signature:",
+            b":",
+            b"5\r\nhello\r\n",
+            b"0\r\n\r\n",
         ]
     )
     | st.binary(max_size=6),
     max_size=12,
-)  # fmt: skip
+)
 PAYLOADS = st.sampled_from(
     [
-        "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-        "UNSIGNED-PAYLOAD", "0" * 64,
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+        "UNSIGNED-PAYLOAD",
+        "0" * 64,
     ]
-)  # fmt: skip
+)
 
 
 @FUZZ
@@ -249,13 +405,31 @@ def test_any_framing(
 
 
 ELEMENTS = st.recursive(
-    st.text("abc1 <&\u00e9\x01", max_size=6) | st.sampled_from(["1", "0", "true", "Enabled", "key", "null", '"e"', "&lt;", "&#1;", "&x;"]),
+    st.text("abc1 <&\u00e9\x01", max_size=6)
+    | st.sampled_from(["1", "0", "true", "Enabled", "key", "null", '"e"', "&lt;", "&#1;", "&x;"]),
     lambda inner: st.lists(
         st.tuples(
             st.sampled_from(
                 [
-                    "Object", "Key", "VersionId", "Quiet", "Part", "PartNumber", "ETag", "TagSet", "Tag", "Value", "Status", "MfaDelete",
-                    "LocationConstraint", "Tags", "ChecksumCRC32", "Size", "LastModifiedTime", "Location", "Bucket",
+                    "Object",
+                    "Key",
+                    "VersionId",
+                    "Quiet",
+                    "Part",
+                    "PartNumber",
+                    "ETag",
+                    "TagSet",
+                    "Tag",
+                    "Value",
+                    "Status",
+                    "MfaDelete",
+                    "LocationConstraint",
+                    "Tags",
+                    "ChecksumCRC32",
+                    "Size",
+                    "LastModifiedTime",
+                    "Location",
+                    "Bucket",
                 ]
             ),
             inner,
@@ -263,14 +437,19 @@ ELEMENTS = st.recursive(
         max_size=4,
     ).map("".join),
     max_leaves=10,
-)  # fmt: skip
+)
 DOCUMENTS = st.sampled_from(
     [
-        ("POST", "", "delete", "Delete"), ("PUT", "/key", "tagging", "Tagging"), ("PUT", "", "tagging", "Tagging"),
-        ("PUT", "", "versioning", "VersioningConfiguration"), ("POST", "/key", "uploadId={upload}", "CompleteMultipartUpload"),
-        ("PUT", "-new", "", "CreateBucketConfiguration"), ("PUT", "", "acl", "AccessControlPolicy"), ("PUT", "", "cors", "CORSConfiguration"),
+        ("POST", "", "delete", "Delete"),
+        ("PUT", "/key", "tagging", "Tagging"),
+        ("PUT", "", "tagging", "Tagging"),
+        ("PUT", "", "versioning", "VersioningConfiguration"),
+        ("POST", "/key", "uploadId={upload}", "CompleteMultipartUpload"),
+        ("PUT", "-new", "", "CreateBucketConfiguration"),
+        ("PUT", "", "acl", "AccessControlPolicy"),
+        ("PUT", "", "cors", "CORSConfiguration"),
     ]
-)  # fmt: skip
+)
 PROLOGUES = st.sampled_from(
     [
         "",
@@ -316,14 +495,25 @@ HEADS = st.builds(
     st.lists(
         st.tuples(
             st.sampled_from(
-                [b"Host", b"Content-Length", b"Transfer-Encoding", b"Expect", b"Connection", b"Authorization", b"x-amz-date", b"Range", b"\xff", b" "]
+                [
+                    b"Host",
+                    b"Content-Length",
+                    b"Transfer-Encoding",
+                    b"Expect",
+                    b"Connection",
+                    b"Authorization",
+                    b"x-amz-date",
+                    b"Range",
+                    b"\xff",
+                    b" ",
+                ]
             ),
             RAW | st.sampled_from([b"0", b"5", b"-1", b"chunked", b"close", b"100-continue", b"localhost", b"9" * 30]),
         ).map(lambda pair: pair[0] + b": " + pair[1]),
         max_size=6,
     ),
     st.binary(max_size=20) | st.sampled_from([b"0\r\n\r\n", b"5\r\nhello\r\n0\r\n\r\n"]),
-)  # fmt: skip
+)
 
 
 @settings(FUZZ, max_examples=max(20, EXAMPLES // 2))

@@ -7,6 +7,7 @@ opens the file beside SQLite, not even to look at the format: closing any descri
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import sqlite3
@@ -34,6 +35,7 @@ class Migration(NamedTuple):
     sql: str
 
 
+@functools.cache
 def migrations() -> list[Migration]:
     """The steps this version of Zakrom knows, in order."""
     found = [
@@ -75,7 +77,7 @@ def open_to_write(directory: str) -> sqlite3.Connection:
 
 
 def open_to_read(directory: str) -> sqlite3.Connection:
-    """A connection that cannot write. The writer must have opened the file before."""
+    """A connection that cannot write. The writer must have opened the file before. Raises `FormatTooNew`, sqlite3.Error."""
     path = quote(os.path.abspath(os.path.join(directory, FILE_NAME)))
     connection = sqlite3.connect(
         f"file:{path}?mode=ro",
@@ -85,6 +87,11 @@ def open_to_read(directory: str) -> sqlite3.Connection:
         cached_statements=256,
         check_same_thread=False,  # a backup runs in a thread, with a connection of its own
     )
+    try:
+        _require_known(connection, len(migrations()))
+    except BaseException:
+        connection.close()
+        raise
     connection.execute("PRAGMA query_only = 1").fetchall()
     connection.execute(f"PRAGMA cache_size = -{READER_CACHE_KIB}").fetchall()
     return connection
@@ -99,17 +106,22 @@ def open_to_checkpoint(directory: str) -> sqlite3.Connection:
     return connection
 
 
-def migrate(connection: sqlite3.Connection, steps: list[Migration]) -> None:
-    """Brings the file to the format of the last step. Each step is one transaction. Raises `FormatTooNew`."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(steps):
+def _require_known(connection: sqlite3.Connection, known: int) -> int:
+    """The format of the file. Raises `FormatTooNew`."""
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    if version > known:
         raise errors.FormatTooNew(
-            f"The catalog has format {version}; this Zakrom knows formats up to {len(steps)}. "
+            f"The catalog has format {version}; this Zakrom knows formats up to {known}. "
             "Start the Zakrom that wrote it, or a newer one.",
             found=version,
-            known=len(steps),
+            known=known,
         )
-    for step in steps[version:]:
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection, steps: list[Migration]) -> None:
+    """Brings the file to the format of the last step. Each step is one transaction. Raises `FormatTooNew`."""
+    for step in steps[_require_known(connection, len(steps)) :]:
         connection.execute("BEGIN IMMEDIATE")
         try:
             for statement in statements(step.sql):
