@@ -2,7 +2,7 @@
 # exactly as uv.lock says, and (for tests and benchmarks) system packages where that is allowed.
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench docs clean
+.PHONY: help serve test probe check format bench docs clean
 
 DATA ?= ./data
 # Further arguments of the command: make serve ARGS="--address :9000", make test ARGS="tests/unit -k settings -x"
@@ -22,6 +22,13 @@ test: ## install what tests need, and run all of them
 	@scripts/environment dev compat
 	-@.venv/bin/python tests/compat/environments.py
 	.venv/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
+
+# Overnight rather than in CI: a hundred kills, thousands of power cuts, 5 GiB, a million keys. Each has its own limit of time.
+probe: ## the long forms of the proofs: kills, power cuts, large objects, a million keys
+	@scripts/system-packages test
+	@scripts/environment dev compat
+	ZAKROM_KILL_ROUNDS=100 ZAKROM_POWERCUT_STATES=5000 ZAKROM_LARGE_MIB=5120 ZAKROM_KEYS=1000000 ZAKROM_IDLE_SECONDS=60 \
+		.venv/bin/python -m pytest -s --timeout=7200 tests/probe tests/powercut $(ARGS)
 
 check: ## format, lint, types, imports, generated docs, house rules
 	@scripts/environment dev

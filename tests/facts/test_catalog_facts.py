@@ -68,7 +68,7 @@ async def put_for(catalog: Catalog, bucket: Bucket, seconds: float, lanes: int, 
 
 @pytest.mark.alone
 async def test_puts_go_on_beside_a_busy_loop(site: SqliteSite) -> None:
-    """Tasks that compute for 2 ms at a time leave hundreds of puts a second: a writing thread fell to 32."""
+    """Beside tasks that compute for 2 ms at a time a good part of the rate is left: a writing thread kept 0.6 % of it."""
     catalog = await site.open()
     bucket = await new_bucket(catalog)
     stop = False
@@ -80,13 +80,14 @@ async def test_puts_go_on_beside_a_busy_loop(site: SqliteSite) -> None:
                 pass
             await asyncio.sleep(0)
 
-    busy = [asyncio.ensure_future(compute()) for _ in range(4)]
-    done = await put_for(catalog, bucket, 2.0, 32)
+    calm = await put_for(catalog, bucket, 1.0, 32)
+    tasks = [asyncio.ensure_future(compute()) for _ in range(4)]
+    busy = await put_for(catalog, bucket, 1.0, 32)
     stop = True
-    await asyncio.gather(*busy)
+    await asyncio.gather(*tasks)
     await catalog.close()
 
-    assert done / 2.0 > 300
+    assert busy > 0.03 * calm  # 0.12 where nothing else runs
 
 
 # ------------------------------------------------------------------------------------------- 2: one process writes for all

@@ -91,7 +91,8 @@ class Committer:
     def _open(self) -> None:
         """Opens the catalog, and starts its WAL again: who wrote before may have failed to sync it.
 
-        Raises `FormatTooNew`, sqlite3.Error.
+        Where a reader stands in the way of that, the WAL's index is alive and knows nothing of commits that failed: what they
+        left is overwritten. Raises `FormatTooNew`, sqlite3.Error.
         """
         self._connection = schema.open_to_write(self._directory)
         started = checkpoint(self._connection, restart=True)
@@ -250,13 +251,17 @@ class Committer:
         return room.spare_pages(self._connection) >= needed
 
     def _make_room(self) -> None:
-        """A full disk was met: the WAL starts again; if that does not fit, the reserve is given up for it."""
+        """A full disk was met: the WAL starts again; if it cannot, the reserve is given up for it."""
         self.full = True
-        if self._restart_wal().error is not None:
+        self._checkpointer.collect(wait=True)  # two checkpoints at once stand in each other's way
+        restarted = self._restart_wal()
+        if not restarted.whole:
             self._room.give()
-            error = self._restart_wal().error
-            if error is not None:
-                log.error("there is no room for a checkpoint even without the reserve: %s", error)
+            restarted = self._restart_wal()
+        if restarted.whole:
+            self._wal_pages = 0
+        else:
+            log.error("the write-ahead log could not start again, even without the reserve: %s", restarted.error or "readers")
 
     def _restart_wal(self) -> Copied:
         """Waits a little for readers, so that the next commit writes the WAL from its start."""

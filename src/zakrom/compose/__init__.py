@@ -10,9 +10,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import sys
 from collections.abc import Iterable
@@ -20,6 +22,8 @@ from typing import Protocol
 
 from zakrom import errors
 from zakrom.admin.actions import Action
+from zakrom.blobs.local import LocalBlobs
+from zakrom.catalog.schema import FILE_NAME, open_to_read
 from zakrom.catalog.writer import run_writer
 from zakrom.compose import worker
 from zakrom.compose.context import Context
@@ -77,6 +81,7 @@ def serve(settings: Settings, announce: Announce) -> int:
         _check_certificate(tls)
     os.umask(0o077)  # keys and data are for the owner's eyes only
     opened = directory.open_directory(settings.data)
+    _check_formats(opened)
     root, generated, kept_in = _root(settings, opened)
     s3, admin = _bind(settings.address, "--address"), _bind(settings.admin_address, "--admin-address")
     listener, path = _writer_listener(opened)
@@ -151,6 +156,15 @@ def _children(context: Context, listener: socket.socket) -> list[Child]:
 def _begin(context: Context, name: str) -> None:
     """The first thing in every child."""
     logs.configure(context.log_format, context.settings.log_level, name)
+
+
+def _check_formats(opened: Opened) -> None:
+    """Says at once, and in one line, what a child would say in its log. Raises `FormatTooNew`."""
+    LocalBlobs(opened.path / "blobs")
+    catalog = opened.path / "catalog"
+    if (catalog / FILE_NAME).exists():
+        with contextlib.suppress(sqlite3.Error):  # a file that was never finished, or is damaged, is the writer's to judge
+            open_to_read(str(catalog)).close()
 
 
 def _root(settings: Settings, opened: Opened) -> tuple[RootKey, bool, str]:

@@ -1,9 +1,9 @@
 """Backup: a consistent copy of the store in another directory, while the server runs.
 
 A backup *is* a data directory: ``zakrom serve --data BACKUP`` starts it. Facts first, in one snapshot; then the blobs it names.
-Blobs never change, so a second backup into the same directory copies only what is new. (Not by its name alone: a store that was
-restored and went on gives ids anew that a later backup of its former life may have used.) While it runs a *hold* keeps blobs from
-being reaped: what the snapshot names stays until it is copied.
+Blobs never change, so a second backup into the same directory copies only what is new. (Not judged by names alone: a store that
+was restored and went on gives ids anew that a later backup of its former life may have used.) While it runs a *hold* keeps
+blobs from being reaped: what the snapshot names stays until it is copied.
 """
 
 from __future__ import annotations

@@ -33,8 +33,8 @@ TRAILERS_MAX = 8  # AWS knows of one, and its signature
 
 # AWS refuses chunks below 8 KiB, except the last. Clients that pass on the pieces of a stream send such, so we
 # take some: what must be bounded is the work done for each byte, and a chunk costs about 2.5 µs (signed: 8 µs).
-SMALL_CHUNKS_MAX = 10_000
-CHUNK_BYTES_MEAN_MIN = 1024
+SMALL_CHUNKS_MAX = 10_000  # 25 ms of work before the mean counts: a small object may come in tiny pieces
+CHUNK_BYTES_MEAN_MIN = 1024  # of more chunks than that: 8 ms of work a MiB at most
 
 _UNSIGNED_HEADER = re.compile(rb"([0-9a-fA-F]{1,16})")
 _SIGNED_HEADER = re.compile(rb"([0-9a-fA-F]{1,16});chunk-signature=([0-9a-f]{64})")
