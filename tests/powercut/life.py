@@ -1,9 +1,9 @@
 """Some clients of a store, and what must be visible after each of their acknowledged steps.
 
-Every client has buckets of its own and does one thing after another, so at each moment exactly two pictures of its buckets are
-right: that after its last acknowledged step, and that after the step under way (with those between them, where a step is several
-changes: DeleteObjects). A picture holds all that can be seen: buckets, every version with its bytes, tags and metadata, markers,
-open uploads and their parts.
+Every client has buckets of its own and does one thing after another, so at each moment exactly two pictures of its buckets
+are right: that after its last acknowledged step, and that after the step under way (with those between them, where a step is
+several changes: DeleteObjects). A picture holds all that can be seen: buckets, every version with its bytes, tags and metadata,
+markers, open uploads and their parts.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ import stat
 import sys
 
 from zakrom.blobs.disk import RealDisk
-from zakrom.blobs.stage import LocalStage
 from zakrom.catalog import schema
 from zakrom.cli.main import main
 

@@ -4,6 +4,8 @@ In this process there is no HTTP and there are no other processes, but all else 
 chores that clean up, the check, and the reading of objects. That makes it some fifty times quicker than to start one.
 """
 
+# ruff: noqa: ANN401 - boto3's clients have no types
+
 from __future__ import annotations
 
 import asyncio
@@ -14,7 +16,6 @@ from typing import Any
 import msgspec
 from botocore.exceptions import ClientError
 
-from .life import Picture, version
 from zakrom.blobs.local import LocalBlobs
 from zakrom.catalog import frames
 from zakrom.catalog.changes import Change
@@ -29,6 +30,8 @@ from zakrom.store import Store, StoreOptions
 from zakrom.store.reading import Reading, open_bytes
 from zakrom.testing.server import Server
 from zakrom.work import directory
+
+from .life import Picture, version
 
 PAGE = 1000  # more than any bucket of these tests holds
 FAR_FUTURE_MS = 1 << 50

@@ -1,8 +1,10 @@
 """A real server under the recorder: whatever it had acknowledged is on every disk that a power cut may have left.
 
-The server lives with two workers through every kind of step, a restart and a crash; cuts are made at any recorded call of any of
-its processes, those of its start, its recovery and its cleaning up included.
+The server lives with two workers through every kind of step, a restart and a crash; cuts are made at any recorded call of any
+of its processes, those of its start, its recovery and its cleaning up included.
 """
+
+# ruff: noqa: T201 - seeds are printed
 
 from __future__ import annotations
 
@@ -18,12 +20,13 @@ from pathlib import Path
 
 import pytest
 
-from .life import Client, Picture, anything, every_kind, versions
-from .reopened import reopen, served, unordered
 from zakrom import errors
 from zakrom.testing.server import Server
 from zakrom.testing.syscalls import Recorder, Recording, State
 from zakrom.testing.syscalls.replay import Kind
+
+from .life import Client, Picture, anything, every_kind, versions
+from .reopened import reopen, served, unordered
 
 STATES = int(os.environ.get("ZAKROM_POWERCUT_STATES", "150"))
 """`make powercut` opens thousands; some seconds' worth in CI."""

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 PAGE_KIB = 4
 TICKS_PER_SECOND = 100
@@ -52,7 +53,7 @@ class Growth:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self.mib = dict.fromkeys(self._pids, 0.0)
 
-    def __enter__(self) -> Growth:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -1,4 +1,6 @@
-"""Backups of a running server: complete, consistent, cheap the second time, whole after a kill; and data that must be refused."""
+"""Backups of a running server: complete, consistent, cheap the second time, whole after a kill; data that must be refused."""
+
+# ruff: noqa: ANN401 - boto3's clients have no types
 
 from __future__ import annotations
 
@@ -16,9 +18,10 @@ from typing import Any
 
 import pytest
 
+from zakrom.testing.server import Server
+
 from .processes import wait_until
 from .traffic import Writer
-from zakrom.testing.server import Server
 
 BUCKET = "kept"
 SECONDS_MAX = 60

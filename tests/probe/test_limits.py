@@ -3,6 +3,8 @@
 Each figure is printed. What depends on the machine's other work is taken as time on a core, or as the best of several tries.
 """
 
+# ruff: noqa: ANN401, T201 - figures and seeds are printed; boto3's clients have no types
+
 from __future__ import annotations
 
 import hashlib
@@ -18,7 +20,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .processes import Growth, children, rss_mib, running_seconds, wait_until
 from zakrom.blobs.blocks import blocks
 from zakrom.catalog import frames
 from zakrom.catalog.changes import Inline, PutVersion
@@ -26,6 +27,8 @@ from zakrom.catalog.committer import Committer
 from zakrom.catalog.reads import Reads
 from zakrom.model.facts import Details
 from zakrom.testing.server import Server
+
+from .processes import Growth, children, rss_mib, running_seconds, wait_until
 
 pytestmark = pytest.mark.alone
 

@@ -3,6 +3,8 @@
 What unmodified clients see of a full store is in tests/compat/test_full_disk.py.
 """
 
+# ruff: noqa: ANN401 - boto3's clients have no types
+
 from __future__ import annotations
 
 import json
@@ -22,11 +24,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from .disks import small_disk
-from .processes import wait_until
 from zakrom.admin_client import AdminClient
 from zakrom.admin_client.values import Space
 from zakrom.testing.server import Server
+
+from .disks import small_disk
+from .processes import wait_until
 
 MIB = 1024 * 1024
 THREADS = 32
@@ -139,17 +142,14 @@ def test_a_quota_of_the_store_is_one_for_all_buckets(s3: Any, server: Server, bu
     s3.create_bucket(Bucket=f"{bucket}-2")
     used = admin_of(server).usage().total_bytes
     admin_of(server).set_quota(used + fit * size)
+
+    def put_two(number: int) -> None:
+        name = f"{bucket}-2" if number % 2 else bucket
+        for turn in range(2):
+            code_of(lambda: s3.put_object(Bucket=name, Key=f"{number}/{turn}", Body=bytes(size)))  # noqa: B023
+
     try:
-        together(
-            lambda number: [  # type: ignore[arg-type, return-value]
-                code_of(
-                    lambda: s3.put_object(
-                        Bucket=f"{bucket}-2" if number % 2 else bucket, Key=f"{number}/{turn}", Body=bytes(size)
-                    )
-                )  # noqa: B023, E501
-                for turn in range(2)
-            ]
-        )
+        together(put_two)
         assert admin_of(server).usage().total_bytes == used + fit * size
     finally:
         admin_of(server).clear_quota()

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from .processes import wait_until
 from zakrom.admin_client import AdminClient
 from zakrom.blobs.layout import relative_path
 from zakrom.catalog.reads import Reads
 from zakrom.model.facts import BLOCK_BYTES
 from zakrom.testing.server import Server
+
+from .processes import wait_until
 
 BUCKET = "rot"
 BLOCKS = 20

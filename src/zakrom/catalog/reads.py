@@ -37,6 +37,7 @@ KEY_END = b"\xff"
 """After every key: UTF-8 has no such byte."""
 
 SQL_INTEGER_MAX = (1 << 63) - 1
+"""SQL integers are signed 64-bit: what is larger names nothing."""
 
 _BLOB = "id, length, blocks, data"
 

@@ -17,8 +17,9 @@ from zakrom.store.core import INLINE_BYTES_MAX, Store
 
 T = TypeVar("T")
 
-SHORT_BYTES_MAX = 64 * 1024 * 1024
 SHORT_SHARE = 16
+
+SHORT_BYTES_MAX = 64 * 1024 * 1024
 """With less room than this, or than this share of a small disk, a store that had to refuse something counts as full: a few
 uploads of the usual size (parts of 5 to 16 MiB) must fit before clients are told that there is room again."""
 

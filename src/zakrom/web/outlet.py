@@ -126,6 +126,8 @@ class Outlet:
         """Piece by piece, none before the kernel has taken the one before. Raises `Cut` and `Disconnected`."""
         turn = 0  # bytes since others had their turn
         async for piece in _checked(stream):
+            if self._is_gone():  # while the piece was made; uvloop raises RuntimeError for a write then
+                raise Disconnected
             size = len(piece)
             if stream.length is not None and self.sent + size > stream.length:
                 raise Cut(f"the stream has more than its {stream.length} bytes")

@@ -195,6 +195,22 @@ def test_a_full_disk_refuses_what_grows_and_lets_deletes_go(
     assert not committer.full
 
 
+def test_a_change_that_meets_a_full_disk_is_refused_alone(committer: Committer, reads: Reads, bucket: Bucket) -> None:
+    """Tried again after room was made; the deletes of its batch go on. Here it is the file that may not grow."""
+    committer.apply([put(bucket, b"%d" % number, inline(bytes(30_000))) for number in range(50)])
+    (pages,) = committer._connection.execute("PRAGMA page_count").fetchone()
+    (spare,) = committer._connection.execute("PRAGMA freelist_count").fetchone()
+    committer._connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+    large = (spare + 50) * 4096
+    committer._checkpointer.begin()  # one that is under way must not stand in the way
+    answers = committer.apply([delete(bucket, b"0"), put(bucket, b"large", inline(bytes(large))), delete(bucket, b"1")])
+
+    assert ["Deleted", "InsufficientStorage", "Deleted"] == names(answers)
+    committer._connection.execute("PRAGMA max_page_count = 1000000").fetchall()
+    assert ["Written"] == names(committer.apply([put(bucket, b"large", inline(bytes(large)))]))
+    assert reads.usage(bucket.id).objects == 49
+
+
 def test_the_wal_is_emptied_as_it_grows(committer: Committer, bucket: Bucket, directory: str) -> None:
     """By checkpoints beside the work; its length stays below the hard limit and what one batch adds."""
     for turn in range(120):

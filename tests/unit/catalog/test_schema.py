@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -60,16 +61,17 @@ def test_opening_it_again_changes_nothing(tmp_path: Path) -> None:
         assert connection.execute("SELECT name FROM job").fetchall() == [("a",)]
 
 
-def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("open_it", [schema.open_to_write, schema.open_to_read])
+def test_a_newer_format_is_refused(tmp_path: Path, open_it: Callable[[str], sqlite3.Connection]) -> None:
     """By name, with both numbers and what to do; and nothing in the file changes."""
     with closing(schema.open_to_write(str(tmp_path))) as connection:
         connection.execute("PRAGMA user_version = 4711")
     with pytest.raises(errors.FormatTooNew) as caught:
-        schema.open_to_write(str(tmp_path))
+        open_it(str(tmp_path))
 
     assert {"found": 4711, "known": len(schema.migrations())} == caught.value.fields
     assert "4711" in caught.value.message
-    with closing(schema.open_to_read(str(tmp_path))) as connection:
+    with closing(sqlite3.connect(tmp_path / schema.FILE_NAME)) as connection:
         assert version(connection) == 4711
 
 
