@@ -40,7 +40,7 @@ LARGE_MIB = int(os.environ.get("ZAKROM_LARGE_MIB", "1024"))
 KEYS = int(os.environ.get("ZAKROM_KEYS", "100000"))
 """The full bucket; a million in `make probe`."""
 
-IDLE_SECONDS = float(os.environ.get("ZAKROM_IDLE_SECONDS", "15"))
+IDLE_SECONDS = float(os.environ.get("ZAKROM_IDLE_SECONDS", "10"))
 """How long nothing happens; a minute in `make probe`."""
 
 FEW_KEYS = 1_000
@@ -119,7 +119,7 @@ def test_slow_clients_cost_little_and_hold_up_nobody() -> None:
             for turn in range(40):
                 for writer in writers:
                     writer.sendall(b"drip" * (16 * KIB if turn % 2 else 1))
-                slowest = max(slowest, _seconds(lambda: s3.get_object(Bucket="slow", Key="small")["Body"].read()))
+                slowest = max(slowest, _seconds(lambda: _read(s3, "slow", "small")))
                 slowest = max(slowest, _seconds(lambda: s3.put_object(Bucket="slow", Key="other", Body=bytes(50_000))))
         print(f"{SLOW_CLIENTS} slow clients; growth in MiB: {growth.mib}; slowest other request {slowest:.3f} s")
 
@@ -134,6 +134,11 @@ def _begin(s3: Any, method: str, key: str) -> socket.socket:
     verb, length = ("GET", "") if method == "get_object" else ("PUT", f"Content-Length: {64 * MIB}\r\n")
     connection.sendall(f"{verb} {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\n{length}\r\n".encode())
     return connection
+
+
+def _read(s3: Any, bucket: str, key: str) -> bytes:
+    body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return body
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -12,6 +12,7 @@ from zakrom.catalog.client import SqliteCatalog, connect
 from zakrom.compose.context import Context, clock_ms
 from zakrom.identity.doorman import Doorman, Rules
 from zakrom.model.facts import AccessKey, User
+from zakrom.observe import logs
 from zakrom.store import Store, StoreOptions
 
 ROOT = "root"
@@ -35,7 +36,13 @@ async def open_store(context: Context) -> Store:
         grace_ms=int(settings.reap_grace_seconds * 1000),
         sendfile=settings.sendfile,
     )
-    store = Store(catalog, blobs, options)
+    log = logs.logger("store")
+
+    def on_damage(damage: errors.DataCorrupt) -> None:
+        context.metrics.count("zakrom_damaged_blocks_total")
+        log.error("damaged bytes were not sent", **damage.fields, hint="zakrom scrub names the objects")
+
+    store = Store(catalog, blobs, options, on_damage)
     await _ensure_root(context, store)
     return store
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, ParamSpec, TypeVar
 
+from zakrom import errors
 from zakrom.blobs.interface import Blobs
 from zakrom.catalog.interface import Catalog
 from zakrom.model.facts import BLOCK_BYTES
@@ -48,7 +49,15 @@ class StoreOptions(NamedTuple):
 class Store:
     """One store as one process sees it."""
 
-    def __init__(self, catalog: Catalog, blobs: Blobs, options: StoreOptions) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        blobs: Blobs,
+        options: StoreOptions,
+        on_damage: Callable[[errors.DataCorrupt], None] = lambda _: None,
+    ) -> None:
+        """``on_damage`` hears of every read that met damaged bytes."""
+        self.on_damage = on_damage
         self.catalog = catalog
         self.blobs = blobs
         self.options = options

@@ -40,6 +40,14 @@ async def open_bytes(store: Store, found: Found, span: Span) -> bytes | Reading:
 
     Raises `DataCorrupt`, `Gone`.
     """
+    try:
+        return await _open_bytes(store, found, span)
+    except errors.DataCorrupt as damage:
+        store.on_damage(damage)
+        raise
+
+
+async def _open_bytes(store: Store, found: Found, span: Span) -> bytes | Reading:
     version, blob = found
     if span.length == 0:
         return b""
@@ -183,6 +191,13 @@ class Reading:
                 position = stop
 
     async def _read(self, piece: _Piece) -> bytes | memoryview:
+        try:
+            return await self._read_verified(piece)
+        except errors.DataCorrupt as damage:
+            self._store.on_damage(damage)
+            raise
+
+    async def _read_verified(self, piece: _Piece) -> bytes | memoryview:
         one = piece.slice
         reader = await self._reader(one)
         facts = self._facts[one.blob]
