@@ -25,7 +25,7 @@ from zakrom.rules.ranges import Span
 from zakrom.store import space
 from zakrom.store.core import Store
 from zakrom.store.reading import Gone, Reading, open_bytes
-from zakrom.store.receive import Payload, forsake, receive
+from zakrom.store.receive import Payload, receive, settle
 
 ATTEMPTS_MAX = 5
 """How often a read or copy looks again when what it found was replaced before it was opened."""
@@ -90,11 +90,8 @@ async def put(store: Store, draft: Draft, payload: Payload) -> Put:
     await space.check(store, draft.bucket, payload.length or 0, draft.now_ms, partial(_replaced, store, draft))
     content, size, digest = await space.watched(store, draft.now_ms, receive(store, payload))
     details = draft.details if digest.checksum is None else _with_checksum(draft.details, digest.checksum)
-    try:
-        written = await space.watched(store, draft.now_ms, _apply(store, draft, details, content, size, digest.etag))
-    except BaseException as reason:
-        await forsake(store, content, reason)
-        raise
+    applying = space.watched(store, draft.now_ms, _apply(store, draft, details, content, size, digest.etag))
+    written = await settle(store, content, applying)
     return Put(written, digest.etag, size, digest.checksum)
 
 

@@ -7,7 +7,8 @@ bounded by three batches an upload.
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable
+from typing import NamedTuple, Protocol, TypeVar
 
 from zakrom import errors
 from zakrom.blobs.blocks import blocks
@@ -18,6 +19,9 @@ from zakrom.store.core import INLINE_BYTES_MAX, STEP_BYTES, Store
 
 Piece = bytes | memoryview
 """Bytes as they came: they are hashed and written where they lie, never copied together."""
+
+
+T = TypeVar("T")
 
 
 class Digest(NamedTuple):
@@ -73,10 +77,20 @@ async def receive(store: Store, payload: Payload) -> Received:
     return await _staged(store, payload, stage, head)
 
 
-async def forsake(store: Store, content: Content, reason: BaseException) -> None:
-    """Discards a staged blob whose change was refused; one whose change may have been written stays (the sweep knows)."""
-    if isinstance(content, Staged) and isinstance(reason, errors.Error) and not isinstance(reason, errors.Unavailable):
-        await store.in_thread(store.blobs.drop, [content.blob])
+async def settle(store: Store, content: Content, applying: Awaitable[T]) -> T:
+    """The result of a change that brings received content in.
+
+    If it is refused, a staged blob is discarded; one whose change may have been written stays for the sweep. The writer
+    has died meanwhile if it calls content `Stale` that nobody else can know: another try will do, so it is `ServiceUnavailable`.
+    """
+    try:
+        return await applying
+    except errors.Error as refusal:
+        if isinstance(content, Staged) and not isinstance(refusal, errors.Unavailable):
+            await store.in_thread(store.blobs.drop, [content.blob])
+        if isinstance(refusal, errors.Stale):
+            raise errors.ServiceUnavailable from refusal
+        raise
 
 
 class _Batch:

@@ -16,7 +16,7 @@ from zakrom.store import objects, space
 from zakrom.store.core import Store
 from zakrom.store.objects import ATTEMPTS_MAX
 from zakrom.store.reading import Gone, Reading, manifest_of, open_bytes
-from zakrom.store.receive import Digest, Payload, forsake, receive
+from zakrom.store.receive import Digest, Payload, receive, settle
 from zakrom.wire import etags
 
 
@@ -51,11 +51,7 @@ async def put_part(store: Store, bucket: Bucket, upload: Upload, number: int, pa
     await space.check(store, bucket, payload.length or 0, now_ms, partial(_replaced, store, upload, number))
     content, size, digest = await space.watched(store, now_ms, receive(store, payload))
     change = PutPart(bucket.id, upload.key, upload.id, number, size, digest.etag, now_ms, content, digest.checksum)
-    try:
-        part: Part = await space.watched(store, now_ms, store.catalog.apply(change))
-    except BaseException as reason:
-        await forsake(store, content, reason)
-        raise
+    part: Part = await settle(store, content, space.watched(store, now_ms, store.catalog.apply(change)))
     return part
 
 
