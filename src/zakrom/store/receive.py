@@ -81,7 +81,7 @@ async def settle(store: Store, content: Content, applying: Awaitable[T]) -> T:
     """The result of a change that brings received content in.
 
     If it is refused, a staged blob is discarded; one whose change may have been written stays for the sweep. The writer
-    has died meanwhile if it calls content `Stale` that nobody else can know: another try will do, so it is `ServiceUnavailable`.
+    has died meanwhile if it calls content `Stale` that nobody else can know; another try will do: `ServiceUnavailable`.
     """
     try:
         return await applying
