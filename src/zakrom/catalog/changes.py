@@ -10,6 +10,8 @@ Every change is a MessagePack array tagged with its class name; the workers send
 
 from __future__ import annotations
 
+import msgspec
+
 from zakrom.model.facts import (
     AccessKey,
     Checksum,
@@ -95,7 +97,7 @@ class CreateBucket(Tagged, frozen=True):
     region: str
     now_ms: int
     owner_buckets_max: int
-    documents: dict[str, bytes] = {}
+    documents: dict[str, bytes] = msgspec.field(default_factory=dict)
 
 
 class DeleteBucket(Tagged, frozen=True):
