@@ -46,11 +46,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     if locks is None:
         return (yield)  # there is one process: every test is alone
     alone = item.get_closest_marker("alone") is not None
+    # Locks of POSIX, not of flock: a fixture may have forked a process that lives on, and must not hold a lock with it.
     with ExitStack() as held:
-        turnstile = held.enter_context(Path(locks, "turnstile").open("ab"))
-        room = held.enter_context(Path(locks, "room").open("ab"))
-        fcntl.flock(turnstile, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
-        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        turnstile = held.enter_context(Path(locks, "turnstile").open("a+b"))
+        room = held.enter_context(Path(locks, "room").open("a+b"))
+        fcntl.lockf(turnstile, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.lockf(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         if not alone:
-            fcntl.flock(turnstile, fcntl.LOCK_UN)
+            fcntl.lockf(turnstile, fcntl.LOCK_UN)
         return (yield)
