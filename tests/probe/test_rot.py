@@ -127,6 +127,16 @@ def test_a_flipped_bit_never_leaves_the_server(server: Server) -> None:
     wait_until(lambda: told in server.log, 5, lambda: server.log)
 
 
+def test_what_is_rotten_from_the_start_is_an_error_and_no_broken_answer(server: Server) -> None:
+    """The first piece is verified before the status line: the client is told in S3's words."""
+    server.client().put_object(Bucket=BUCKET, Key="k", Body=BODY)
+    flip(path_of(server, blobs_of(server, "k")[0]), 5)
+
+    status, body, whole = get(server, "k")
+    assert (500, True) == (status, whole)
+    assert b"<Code>InternalError</Code>" in body
+
+
 HARMS: dict[str, Callable[[Path], object]] = {
     "cut-short": lambda path: os.truncate(path, BLOCK_BYTES),
     "grown": lambda path: os.truncate(path, len(BODY) + 1),

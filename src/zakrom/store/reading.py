@@ -56,6 +56,8 @@ async def _open_bytes(store: Store, found: Found, span: Span) -> bytes | Reading
     slices = await _slices(store, version, blob)
     reading = Reading(store, version, ranges.cut(slices, span), span, blob)
     await reading.open()
+    if not (store.options.sendfile and reading.whole_file()):
+        await reading.begin()
     return reading
 
 
@@ -98,6 +100,8 @@ class Reading:
         self._slices = slices
         self._facts: dict[int, BlobFacts] = {} if blob is None else {blob.id: blob}
         self._readers: dict[int, Reader] = {}
+        self._steps = self._plan()
+        self._first: bytes | memoryview | None = None
         self._ahead: asyncio.Task[bytes | memoryview] | None = None
         self._closed = False
         store.transfers += 1
@@ -118,18 +122,27 @@ class Reading:
         one = self._slices[0]
         return self._readers[one.blob].fileno(), one.offset, one.length
 
+    async def begin(self) -> None:
+        """Reads the first piece: damage there is an error in time, before the status line. Raises `Gone`, `DataCorrupt`."""
+        try:
+            piece = next(self._steps, None)
+            self._first = None if piece is None else await self._read(piece)
+        except BaseException:
+            self.close()
+            raise
+
     async def pieces(self) -> AsyncIterator[bytes | memoryview]:
         """The bytes in order. Raises `DataCorrupt` before a wrong byte is given."""
-        for piece in self._plan():
-            if self._ahead is not None and self._store.is_crowded():  # nothing is read ahead of so many
-                alone, self._ahead = await self._ahead, None
-                yield alone
-            data = None if self._ahead is None else await self._ahead
-            self._ahead = asyncio.ensure_future(self._read(piece))
-            if data is not None:
+        data, self._first = self._first, None
+        for piece in self._steps:
+            crowded = self._store.is_crowded()
+            if crowded and data is not None:  # nothing is read ahead of so many
                 yield data
-        if self._ahead is not None:
+            self._ahead = asyncio.ensure_future(self._read(piece))
+            if not crowded and data is not None:
+                yield data
             data, self._ahead = await self._ahead, None
+        if data is not None:
             yield data
 
     def close(self) -> None:
