@@ -571,6 +571,14 @@ def test_continue_is_not_sent_when_the_body_came_unasked(site: WebSite) -> None:
     assert (b" 100 " in answer) is (site.adapter == "uvicorn")  # uvicorn says it all the same: harmless, clients skip it
 
 
+def test_an_empty_body_is_asked_for_all_the_same(site: WebSite) -> None:
+    """botocore misreads the answer after one that came without 100 Continue: aws-cli hung after each empty object."""
+    answer = site.ask(b"PUT /put HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n")
+
+    assert statuses(answer) == [b"200"]
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+
+
 def test_an_expectation_without_a_body_is_none(site: WebSite) -> None:
     """Nothing is to be waited for."""
     answer = site.ask(b"GET /put HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n")

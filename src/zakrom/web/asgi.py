@@ -224,6 +224,8 @@ class _Exchange:
         try:
             response = await shared.handler(request)
             status = response.status
+            if request.text("content-length") == "0" and request.text("expect") is not None:
+                await self._receive()  # the server says 100 Continue now: see `http1`'s `Connection._handle` for who needs it
             whole = await self._answer(response)
         except Disconnected:
             pass

@@ -263,6 +263,10 @@ class Connection(asyncio.Protocol):
         try:
             response = await self._host.handler(request)
             status, keep = response.status, self._keeps(framing, response)
+            if framing.expects_continue and framing.length == 0 and self.phase is RUNNING:
+                # Nothing is to come, so RFC 9110 lets us do without. But botocore takes a final answer without it for one that
+                # ends the connection, and misreads the next answer on it (seen: aws-cli 2.9 hangs after an empty object).
+                self._transport.write(_CONTINUE)
             if self._body is not None:
                 self._body.forget()  # a client that sends all before it reads must be able to get there
                 self._resume_reading()

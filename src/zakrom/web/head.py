@@ -137,7 +137,8 @@ def framing_of(headers: list[tuple[bytes, bytes]], version: bytes) -> Framing:
     if http11 and b"host" not in said:
         raise bad_request("The request has no Host header.")
     length = _length(said.get(b"transfer-encoding"), said.get(b"content-length"), http11=http11)
-    expects = http11 and length != 0 and said.get(b"expect", b"").lower() == b"100-continue"
+    declared = length != 0 or b"content-length" in said  # an empty body is one, too: see `Connection._handle`
+    expects = http11 and declared and said.get(b"expect", b"").lower() == b"100-continue"
     return Framing(length, _keeps_alive(said.get(b"connection"), http11=http11), expects, http11)
 
 

@@ -44,7 +44,12 @@ def test_values_lose_the_spaces_around_them() -> None:
             Framing(0, keep_alive=False, expects_continue=False, http11=True),
         ),
         ([(b"content-length", b"007")], b"HTTP/1.1", Framing(7, keep_alive=True, expects_continue=False, http11=True)),
-        ([(b"content-length", b"0"), (b"expect", b"100-continue")], b"HTTP/1.1", PLAIN),
+        (
+            [(b"content-length", b"0"), (b"expect", b"100-continue")],
+            b"HTTP/1.1",
+            Framing(0, keep_alive=True, expects_continue=True, http11=True),
+        ),
+        ([(b"expect", b"100-continue")], b"HTTP/1.1", PLAIN),
         (
             [(b"content-length", b"5"), (b"expect", b"100-Continue")],
             b"HTTP/1.1",
