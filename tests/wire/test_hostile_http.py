@@ -572,7 +572,7 @@ def test_continue_is_not_sent_when_the_body_came_unasked(site: WebSite) -> None:
 
 
 def test_an_empty_body_is_asked_for_all_the_same(site: WebSite) -> None:
-    """botocore misreads the answer after one that came without 100 Continue: aws-cli hung after each empty object."""
+    """For botocore misreads the answer after one that came without 100 Continue: aws-cli hung after each empty object."""
     answer = site.ask(b"PUT /put HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n")
 
     assert statuses(answer) == [b"200"]
