@@ -23,7 +23,7 @@ from zakrom.testing.access import Access
 from zakrom.testing.server import Server
 
 from . import environments
-from .kit import SERVER_ARGUMENTS
+from .kit import SERVER_ARGUMENTS, WORKERS
 
 TEST_SECONDS = 120
 """The slowest test takes some ten seconds on two busy cores; one that takes this long hangs."""
@@ -52,7 +52,7 @@ class Services:
         return self._started[scheme]
 
     def _own(self, scheme: str) -> Access:
-        return self._stack.enter_context(Server(tls=scheme == "https", args=SERVER_ARGUMENTS)).access
+        return self._stack.enter_context(Server(tls=scheme == "https", workers=WORKERS, args=SERVER_ARGUMENTS)).access
 
     def _named(self, scheme: str) -> Access | None:
         """The service that the environment names, if it names one."""

@@ -20,6 +20,9 @@ RUN_SECONDS = 90.0
 SERVER_ARGUMENTS = tuple(shlex.split(os.environ.get("ZAKROM_TEST_ARGUMENTS", "")))
 """Further arguments of every server that the tests start: to try another adapter, or other settings."""
 
+WORKERS = 2
+"""What `zakrom serve` starts by default on two cores: a client's next request may reach another process than its last."""
+
 over_both = pytest.mark.parametrize("access", ["http", "https"], indirect=True)
 """The test runs over http and over https."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import ssl
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,9 @@ from zakrom.testing.access import Access
 from .kit import KIB, MIB, TREE, read_tree, run, sample, write_tree
 
 Aws = Callable[..., str]
+
+CLIENT_PATIENCE_SECONDS = 60.0
+"""How long botocore waits for an answer before it tries again: a command that takes so long has waited in vain once."""
 
 pytestmark = pytest.mark.parametrize("aws_cli", ["1", "2"], indirect=True, ids=["v1", "v2"])
 
@@ -104,6 +108,23 @@ def test_sync_moves_what_differs(aws: Aws, bucket: str, tmp_path: Path) -> None:
 
     assert again == ""
     assert read_tree(tmp_path / "back") == {name: body for name, body in files.items() if name != "small.txt"}
+
+
+def test_an_empty_file_before_others(aws: Aws, bucket: str, home: Path, tmp_path: Path) -> None:
+    """A file without bytes is answered so that the next one on its connection is understood.
+
+    The botocore of aws-cli 2.9 keeps a status line that comes instead of ``100 Continue`` for the connection's next
+    answer, cannot read that, and hangs for a minute. Either a 100 comes first, or the connection ends.
+    """
+    (home / "aws-config").write_text("[default]\ns3 =\n  max_concurrent_requests = 1\n")
+    files = {"1": b"x", "2-empty": b"", "3": b"y", "4-empty": b"", "5": b"z"}
+    began = time.monotonic()
+    aws("s3", "sync", write_tree(tmp_path / "there", files), f"s3://{bucket}")
+    took = time.monotonic() - began
+    aws("s3", "sync", f"s3://{bucket}", tmp_path / "back")
+
+    assert read_tree(tmp_path / "back") == files
+    assert took < CLIENT_PATIENCE_SECONDS / 2
 
 
 def test_listing(aws: Aws, s3: Any, bucket: str) -> None:

@@ -27,7 +27,7 @@ from minio.error import S3Error
 from zakrom.testing import empty
 from zakrom.testing.server import Server
 
-from .kit import KIB, MIB, SERVER_ARGUMENTS, run, sample
+from .kit import KIB, MIB, SERVER_ARGUMENTS, WORKERS, run, sample
 
 DISK_BYTES = 200 * 10**6
 QUOTA_BYTES = 20 * 10**6
@@ -168,13 +168,13 @@ def small_disk(directory: Path) -> Iterator[Path]:
 def narrow(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Narrow]:
     """One server for each way of being full; its tests empty it again."""
     if request.param == "quota":
-        with Server(args=SERVER_ARGUMENTS) as server:
+        with Server(workers=WORKERS, args=SERVER_ARGUMENTS) as server:
             yield Narrow(server, "QuotaExceeded", QUOTA_BYTES)
         return
     reserve = {"disk": 0, "reserve": 50 * 10**6}[request.param]
     with (
         small_disk(tmp_path_factory.mktemp("small") / "disk") as disk,
-        Server(disk / "data", args=[*SERVER_ARGUMENTS, "--reserve", str(reserve)]) as server,
+        Server(disk / "data", workers=WORKERS, args=[*SERVER_ARGUMENTS, "--reserve", str(reserve)]) as server,
     ):
         with (disk / "ballast").open("wb") as ballast:  # what others keep on the same disk
             os.posix_fallocate(ballast.fileno(), 0, shutil.disk_usage(disk).free - reserve - ROOM_BYTES)

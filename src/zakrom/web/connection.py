@@ -180,13 +180,15 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The kernel has not taken all."""
-        if self._transport is not None:  # else it is the TLS handshake that waits: we have written nothing yet
-            self._out.paused = True
+        out = getattr(self, "_out", None)  # under TLS the handshake's bytes may wait while the outlet is only being made
+        if out is not None:
+            out.paused = True
 
     def resume_writing(self) -> None:
         """The kernel has taken all."""
-        if self._transport is not None:
-            self._out.resume()
+        out = getattr(self, "_out", None)
+        if out is not None:
+            out.resume()
 
     # ---------------------------------------------------------------------------------------------------- heads, requests
 

@@ -11,9 +11,11 @@ from zakrom import errors
 from zakrom.errors import Error
 from zakrom.s3.call import Call
 from zakrom.s3.operation import BUCKET, OBJECT, operation
+from zakrom.s3.payload import read_body
 from zakrom.s3.render import empty, owner_xml, refuse_acl, xml_response
 from zakrom.store import objects
 from zakrom.web.message import Response
+from zakrom.wire.xml import parse
 
 _ABSENT: tuple[tuple[str, str, type[Error], str], ...] = (
     ("GetBucketPolicy", "policy", errors.NoSuchBucketPolicy, "s3:GetBucketPolicy"),
@@ -30,6 +32,8 @@ _ABSENT: tuple[tuple[str, str, type[Error], str], ...] = (
     ),
 )
 """Operation, keyword, the error that says "none", action."""
+
+ACL_BYTES_MAX = 64 * 1024  # S3: at most 100 grants
 
 _PAYER = "<Payer>BucketOwner</Payer>"
 _OWNERSHIP = "<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>"
@@ -105,9 +109,20 @@ async def put_object_acl(call: Call) -> Response:
 
 async def _put_acl(call: Call) -> Response:
     refuse_acl(call)
-    if call.header("x-amz-acl") is None:  # the ACL is in the body
+    if call.header("x-amz-acl") is None and not _is_owners_full_control(call, await read_body(call, ACL_BYTES_MAX)):
         raise errors.AccessControlListNotSupported
     return empty(200)
+
+
+def _is_owners_full_control(call: Call, body: bytes) -> bool:
+    """Whether an ACL says only what is so anyhow: s3cmd sets the source's ACL on each copy. Raises `MalformedXML`."""
+    grants = parse(body, "AccessControlPolicy").child("AccessControlList")
+    return grants is not None and all(
+        grant.text_of("Permission") == "FULL_CONTROL"
+        and (grantee := grant.child("Grantee")) is not None
+        and grantee.text_of("ID") == call.bucket.owner
+        for grant in grants.all("Grant")
+    )
 
 
 async def _full_control(call: Call, owner: str) -> str:
