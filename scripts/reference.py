@@ -118,11 +118,14 @@ def commands() -> Lines:
     """docs/commands.md."""
     yield COMMANDS
     yield from table(("exit code", "meaning"), ((str(number), meaning) for number, meaning in failure.MEANINGS.items()))
-    yield from command_sections(click.Context(root, info_name="zakrom", terminal_width=WIDTH), root)
+    names = root.context_settings["help_option_names"]
+    context = click.Context(root, info_name="zakrom", terminal_width=WIDTH, help_option_names=names)
+    yield from command_sections(context, root)
 
 
 def command_sections(context: click.Context, command: click.Command) -> Lines:
     """A section for a command, and for those below it."""
+    command._help_option = None  # noqa: SLF001 - click keeps the one that was made for whoever asked first, under their names
     yield from (f"## {context.command_path}", "", "```text")
     yield from (line.rstrip() for line in command.get_help(context).splitlines())
     yield from ("```", "")
