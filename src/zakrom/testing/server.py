@@ -46,6 +46,10 @@ START_TRIES = 3
 LOG_BYTES_SHOWN = 32 * 1024
 """The end of a log that is shown, some 150 requests: a failed test needs the last of them, not the whole night."""
 
+_GUARD = 'read _ && exit; kill -TERM -- "-$1"'
+"""What the guard does: it waits for a line that says all is well; when the pipe ends without one, the process that started
+the server died, and the guard ends the server's group. No server outlives a test run that was killed."""
+
 READY_PATH = "/-/health/ready"
 ADDRESS = "127.0.0.1"
 
@@ -98,6 +102,7 @@ class Server:
         self._env = dict(env or {})
         self._start_seconds = start_seconds
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
         self._admin_listens = False
         self._log_start = self._log_seen = 0  # where this start's part of the log begins; what `new_log` has given
         self._certificates: Certificates | None = make_certificates(self._home) if tls else None
@@ -233,6 +238,7 @@ class Server:
                 self._process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self.kill()
+        self._dismiss_guard()
         return self._process.wait()
 
     def kill(self) -> None:
@@ -242,6 +248,7 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)  # the leader is not reaped yet, so the id is still its own
         self._process.wait()
+        self._dismiss_guard()
 
     def restart(self) -> Self:
         """Stop and start again on the same data, address and keys."""
@@ -292,6 +299,15 @@ class Server:
                 stderr=log,
                 start_new_session=True,  # a group of its own, for `kill`; a Ctrl-C in pytest is not the server's
             )
+
+        self._dismiss_guard()
+        line = ["/bin/sh", "-c", _GUARD, "guard", str(self._process.pid)]
+        self._guard = subprocess.Popen(line, stdin=subprocess.PIPE, start_new_session=True)
+
+    def _dismiss_guard(self) -> None:
+        if self._guard is not None:
+            self._guard.communicate(b"\n")
+            self._guard = None
 
     def _await(self, arrived: Callable[[], bool], otherwise: str) -> None:
         deadline = time.monotonic() + self._start_seconds

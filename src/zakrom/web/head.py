@@ -80,6 +80,13 @@ class HeadReader:
 
         Raises `ProtocolError` for anything that is not one well-formed head.
         """
+        try:
+            return self._read(head, peer, secure)
+        except ProtocolError:
+            self._renew()  # what was refused has left its mark on the parser, and the next head is somebody else's
+            raise
+
+    def _read(self, head: bytes, peer: str, secure: bool) -> tuple[Request, Framing]:
         line_end = head.find(b"\r\n")
         if line_end > REQUEST_LINE_BYTES_MAX:
             raise uri_too_long()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -129,6 +130,27 @@ def test_kill_ends_the_whole_group(tmp_path: Path) -> None:
             time.sleep(0.01)
         assert not alive(child)
         assert server.stop() == -signal.SIGKILL
+
+
+def test_no_server_outlives_a_killed_test_run(tmp_path: Path) -> None:
+    """When the process that started the server dies without a word, the server ends too."""
+    program = f"""
+import os, signal, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_server import StandIn
+server = StandIn("answers").start()
+print(server.pid, server.log_path.parent, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    pid, left = done.stdout.split()
+    deadline = time.monotonic() + 5
+    while alive(int(pid)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    shutil.rmtree(left)
+
+    assert done.returncode == -signal.SIGKILL
+    assert not alive(int(pid))
 
 
 def test_a_deaf_server_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,3 +159,17 @@ async def test_no_body_is_empty() -> None:
 
     assert request.body.length == 0
     assert await request.body.read() == b""
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [b"GET / HTTP/2.0\r\nHost: h\r\n\r\n", b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n", b"GET x HTTP/1.0\r\n\r\n"],
+)
+def test_a_refused_head_leaves_no_mark_on_the_next(refused: bytes) -> None:
+    """One reader serves all connections of a process: what one client sends must not fail another."""
+    reader = HeadReader()
+    with pytest.raises(ProtocolError):
+        reader.read(refused, "", secure=False)
+
+    request, _ = reader.read(b"PUT /b HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n", "", secure=False)
+    assert (request.method, request.path) == ("PUT", b"/b")
