@@ -46,7 +46,7 @@ START_TRIES = 3
 LOG_BYTES_SHOWN = 32 * 1024
 """The end of a log that is shown, some 150 requests: a failed test needs the last of them, not the whole night."""
 
-_GUARD = 'read _ && exit; kill -TERM -- "-$1"'
+_GUARD = 'read _ && exit; kill -s TERM -- "-$1"'
 """What the guard does: it waits for a line that says all is well; when the pipe ends without one, the process that started
 the server died, and the guard ends the server's group. No server outlives a test run that was killed."""
 
