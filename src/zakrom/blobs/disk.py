@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final, Protocol
 
 from zakrom.blobs.interface import Room
@@ -105,6 +108,10 @@ class Disk(Protocol):
         """Of the file system below ``path``."""
         ...
 
+    def alone(self, path: str) -> AbstractContextManager[object]:
+        """Waits until no other thread or process is inside this for the same directory."""
+        ...
+
 
 class RealDisk:
     """The file system of this machine."""
@@ -153,9 +160,17 @@ class RealDisk:
         figures = os.statvfs(path)
         return Room(total=figures.f_blocks * figures.f_frsize, free=figures.f_bavail * figures.f_frsize)
 
+    @contextmanager
+    def alone(self, path: str) -> Iterator[None]:
+        handle = self.open_directory(path)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
 
 if sys.platform == "darwin":  # pragma: no cover - the other system
-    import fcntl
 
     def _fsync(handle: int) -> None:
         """On macOS fsync(2) leaves the bytes in the drive's own cache; F_FULLFSYNC does not (fcntl(2))."""

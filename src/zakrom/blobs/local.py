@@ -183,7 +183,12 @@ class LocalBlobs:
         """Unlinks, and returns when the files stay gone after a power cut too; what is gone already is no error.
 
         Directories of other generations that become empty go too. All blobs are tried; then the first OSError is raised.
+        One drop at a time, in all processes: a file that another one is unlinking has no name any more, but still has its room.
         """
+        with self._disk.alone(self._directory):
+            self._drop(blobs)
+
+    def _drop(self, blobs: list[int]) -> None:
         shards: dict[int, list[int]] = {}
         for blob in blobs:
             shards.setdefault(blob >> SHARD_BITS, []).append(blob)

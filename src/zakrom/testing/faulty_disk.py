@@ -26,6 +26,7 @@ import posixpath
 import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from io import BufferedRandom
 from random import Random
 from typing import Final, NamedTuple
@@ -80,6 +81,7 @@ class FaultyDisk:
         self._dead = False
         self._in_hook = False
         self._lock = threading.RLock()
+        self._alone = threading.Lock()
 
     # --------------------------------------------------------------------------------------------------- the script
 
@@ -323,6 +325,10 @@ class FaultyDisk:
         with self._lock:
             self._step("room", path)
             return Room(total=self.capacity, free=self.capacity - self._used())
+
+    def alone(self, path: str) -> AbstractContextManager[object]:
+        """See `Disk`."""
+        return self._alone
 
     # -------------------------------------------------------------------------------------------------------- inside
 

@@ -1,7 +1,8 @@
 """The dates that S3 speaks: ISO 8601 in XML, HTTP dates in headers, the basic form in signatures.
 
-Inside Zakrom a time is a number of milliseconds since 1970 (UTC). S3 shows whole seconds only: what was truncated once must be
-truncated everywhere, or a listing and a HEAD of one object would disagree.
+Inside Zakrom a time is a number of milliseconds since 1970 (UTC). XML shows them, headers know whole seconds only. AWS shows
+``.000Z`` in XML too, but AWS is not a millisecond away: ``aws s3 sync`` would send a file written and sent within one second
+again, because it compares the file's time, with its fraction, with ours without.
 """
 
 from __future__ import annotations
@@ -29,8 +30,13 @@ _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?Z", 
 
 
 def iso8601(ms: int) -> str:
-    """``YYYY-MM-DDTHH:MM:SS.000Z``: S3's XML has milliseconds and they are always zero."""
-    return _iso8601(ms // 1000)
+    """``YYYY-MM-DDTHH:MM:SS.mmmZ``."""
+    return f"{_iso8601(ms // 1000)}.{ms % 1000:03d}Z"
+
+
+def iso8601_seconds(ms: int) -> str:
+    """``YYYY-MM-DDTHH:MM:SSZ``, as in messages."""
+    return f"{_iso8601(ms // 1000)}Z"
 
 
 def http_date(ms: int) -> str:
@@ -45,7 +51,7 @@ def amz_date(ms: int) -> str:
 
 @lru_cache(_SECONDS_CACHED)
 def _iso8601(second: int) -> str:
-    return f"{_moment(second).isoformat()[:19]}.000Z"
+    return _moment(second).isoformat()[:19]
 
 
 @lru_cache(_SECONDS_CACHED)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -321,6 +323,30 @@ def test_drop_goes_on_after_an_error(disk: FaultyDisk, blobs: LocalBlobs) -> Non
     with pytest.raises(OSError, match="Input/output"):
         blobs.drop([fact.id for fact in facts])
     assert [10 << 32, facts[0].id] == ids_of(blobs)
+
+
+def test_a_drop_waits_for_another(tmp_path: Path) -> None:
+    """Who finds a file gone that another process is just unlinking may not yet count on its room."""
+    unlinked, freed = threading.Event(), threading.Event()
+
+    class Slow(RealDisk):
+        def unlink(self, path: str) -> None:  # type: ignore[override]
+            os.unlink(path)
+            unlinked.set()
+            time.sleep(0.1)  # as long as the kernel may take to free the room
+            freed.set()
+
+    first, second = LocalBlobs(tmp_path / "blobs", Slow()), LocalBlobs(tmp_path / "blobs")
+    first.adopt(1)
+    blob = put(first, b"room").id
+    other = threading.Thread(target=first.drop, args=([blob],))
+    other.start()
+    assert unlinked.wait(10)
+    second.drop([blob])
+    was_freed = freed.is_set()
+    other.join()
+
+    assert was_freed
 
 
 def test_a_failed_open_leaves_no_handle(disk: FaultyDisk, blobs: LocalBlobs) -> None:

@@ -15,8 +15,10 @@ END_OF_TIME_S = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 
 def test_the_three_forms() -> None:
-    """Milliseconds are cut off, not rounded: one object has one time everywhere."""
-    assert dates.iso8601(MOMENT_MS) == "1994-11-06T08:49:37.000Z"
+    """Only XML shows milliseconds; elsewhere they are cut off, not rounded: one object has one time everywhere."""
+    assert dates.iso8601(MOMENT_MS) == "1994-11-06T08:49:37.123Z"
+    assert dates.iso8601(MOMENT_MS // 1000 * 1000) == "1994-11-06T08:49:37.000Z"
+    assert dates.iso8601_seconds(MOMENT_MS) == "1994-11-06T08:49:37Z"
     assert dates.http_date(MOMENT_MS) == "Sun, 06 Nov 1994 08:49:37 GMT"
     assert dates.amz_date(MOMENT_MS) == "19941106T084937Z"
 

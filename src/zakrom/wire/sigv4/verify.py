@@ -150,10 +150,6 @@ def _payload(text: str) -> str:
     )
 
 
-def _seconds(ms: int) -> str:
-    return dates.iso8601(ms).replace(".000Z", "Z")
-
-
 # ------------------------------------------------------------------------------------------------------------------ header
 
 
@@ -180,7 +176,7 @@ def _header_date(headers: dict[bytes, bytes], now_ms: int, skew_ms: int) -> str:
         raise errors.AccessDenied("AWS authentication requires a valid Date or x-amz-date header")
     if abs(now_ms - moment_ms) > skew_ms:
         raise errors.RequestTimeTooSkewed(
-            request_time=sent, server_time=_seconds(now_ms), max_allowed_skew_milliseconds=skew_ms
+            request_time=sent, server_time=dates.iso8601_seconds(now_ms), max_allowed_skew_milliseconds=skew_ms
         )
     return dates.amz_date(moment_ms)
 
@@ -209,11 +205,14 @@ def _check_lifetime(claim: Presigned, now_ms: int, skew_ms: int) -> None:
         )
     seconds = _expires(claim.expires)
     if begin_ms - now_ms > skew_ms:
-        raise errors.AccessDenied("Request is not valid yet", server_time=_seconds(now_ms))
+        raise errors.AccessDenied("Request is not valid yet", server_time=dates.iso8601_seconds(now_ms))
     end_ms = begin_ms + seconds * 1000
     if now_ms > end_ms:
         raise errors.AccessDenied(
-            "Request has expired", x_amz_expires=seconds, expires=_seconds(end_ms), server_time=_seconds(now_ms)
+            "Request has expired",
+            x_amz_expires=seconds,
+            expires=dates.iso8601_seconds(end_ms),
+            server_time=dates.iso8601_seconds(now_ms),
         )
 
 
@@ -239,7 +238,9 @@ def _verify_v2(claim: PresignedV2, secret: str, parts: RequestParts, headers: di
         raise errors.AccessDenied(f"Invalid date (should be seconds since epoch): {claim.expires[:32]}")
     end_ms = int(claim.expires) * 1000
     if now_ms > end_ms:
-        raise errors.AccessDenied("Request has expired", expires=_seconds(end_ms), server_time=_seconds(now_ms))
+        raise errors.AccessDenied(
+            "Request has expired", expires=dates.iso8601_seconds(end_ms), server_time=dates.iso8601_seconds(now_ms)
+        )
     if parts.query.has("x-amz-security-token"):
         raise errors.InvalidToken
     text = v2.string_to_sign(parts.method, parts.path, parts.query, headers, claim.expires, parts.host_bucket)
