@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from zakrom import errors
@@ -33,7 +34,25 @@ class DoorOptions(NamedTuple):
 class Call:
     """One request in hand. ``verified`` is None for an anonymous one."""
 
-    __slots__ = ("bucket_or_none", "caller", "now_ms", "options", "request", "request_id", "store", "target", "verified")
+    __slots__ = (
+        "bucket_or_none",
+        "caller",
+        "header",
+        "now_ms",
+        "options",
+        "param",
+        "request",
+        "request_id",
+        "store",
+        "target",
+        "verified",
+    )
+
+    param: Callable[[str], str | None]
+    """A query parameter."""
+
+    header: Callable[[str], str | None]
+    """A header, by its lower-case name."""
 
     def __init__(
         self,
@@ -56,6 +75,8 @@ class Call:
         self.options = options
         self.request_id = request_id
         self.now_ms = now_ms
+        self.param = target.query.first.get
+        self.header = request.text
 
     @property
     def bucket(self) -> Bucket:
@@ -73,14 +94,6 @@ class Call:
         """The key, checked."""
         assert self.target.key is not None
         return check_key(self.target.key)
-
-    def param(self, name: str) -> str | None:
-        """A query parameter."""
-        return self.target.query.get(name)
-
-    def header(self, name: str) -> str | None:
-        """A header, by its lower-case name."""
-        return self.request.text(name)
 
     def version_id(self) -> VersionId | None:
         """The version that ``versionId`` names, None for the current one. Raises `InvalidArgument`."""
