@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from zakrom import errors
@@ -32,11 +32,12 @@ class DoorOptions(NamedTuple):
 
 
 class Call:
-    """One request in hand. ``verified`` is None for an anonymous one."""
+    """One request in hand. ``verified`` is None for an anonymous one; ``documents``: the bucket's, by kind."""
 
     __slots__ = (
         "bucket_or_none",
         "caller",
+        "documents",
         "header",
         "now_ms",
         "options",
@@ -65,6 +66,7 @@ class Call:
         options: DoorOptions,
         request_id: str,
         now_ms: int,
+        documents: Mapping[str, bytes],
     ) -> None:
         self.request = request
         self.target = target
@@ -77,6 +79,7 @@ class Call:
         self.now_ms = now_ms
         self.param = target.query.first.get
         self.header = request.text
+        self.documents = documents
 
     @property
     def bucket(self) -> Bucket:

@@ -34,6 +34,8 @@ _OUR_FAULT = frozenset({500, 503})
 _NAMES_KEY = (errors.NoSuchKey, errors.ConditionalRequestConflict)
 """Errors that tell the key, which those who raise them do not always know."""
 
+_NONE: dict[str, bytes] = {}
+
 SERVER_HEADER = ("Server", "Zakrom")
 
 
@@ -107,16 +109,18 @@ class Door:
         if caller.presigned:  # such URLs are used again; their signers move headers into the query, where they are covered
             self._targets.keep(request.path, request.query, host, target)
             request = request.with_headers(with_hoisted(request.headers, target.query))
-        bucket = None
+        bucket, documents = None, _NONE
         if target.bucket is not None and operation.name != "CreateBucket":
             bucket = await self._store.catalog.bucket(target.bucket)
-        access.check(caller, operation.action, bucket)
+            documents = await self._store.catalog.documents(bucket.id)
+        if not operation.open:
+            access.check(caller, operation.action, bucket)
         if bucket is not None:
             access.check_owner(request.text("x-amz-expected-bucket-owner"), bucket)
         if operation.run is None:
             raise errors.NotServed(f"{operation.name} is not implemented.", header=operation.keyword or None)
         return await operation.run(
-            Call(request, target, caller, verified, bucket, self._store, self._options, note.request_id, now_ms)
+            Call(request, target, caller, verified, bucket, self._store, self._options, note.request_id, now_ms, documents)
         )
 
     def _refuse(self, error: Error, request: Request, note: Note) -> Response:
