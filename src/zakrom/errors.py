@@ -207,6 +207,22 @@ class IllegalVersioningConfigurationException(Invalid):
     """The Versioning element must be specified"""
 
 
+class InvalidPolicyDocument(Invalid):
+    """The content of the form does not meet the conditions specified in the policy document."""
+
+
+class InvalidRedirectLocation(Invalid):
+    """The website redirect location must have a prefix of 'http://' or 'https://' or '/'."""
+
+
+class MalformedPOSTRequest(Invalid):
+    """The body of your POST request is not well-formed multipart/form-data."""
+
+
+class MaxPostPreDataLengthExceeded(Invalid):
+    """Your POST request fields preceeding the upload file was too large."""
+
+
 class AccessControlListNotSupported(Invalid):
     """The bucket does not allow ACLs"""
 
@@ -252,6 +268,10 @@ class InvalidSetting(Invalid):
 
 class AccessDenied(Denied):
     """Access Denied"""
+
+
+class AccessForbidden(Denied):
+    """CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."""
 
 
 class SignatureDoesNotMatch(Denied):

@@ -14,8 +14,9 @@ import msgspec
 from zakrom import errors
 from zakrom.errors import Error
 from zakrom.identity.doorman import Doorman
+from zakrom.model.caller import ANONYMOUS
 from zakrom.rules import access
-from zakrom.s3 import registry
+from zakrom.s3 import cors, registry
 from zakrom.s3.call import Call, DoorOptions
 from zakrom.s3.operation import Router
 from zakrom.store import Store
@@ -91,6 +92,8 @@ class Door:
             note.code = code_of(error)
             response = self._refuse(error, request, note)
         response.headers += (("x-amz-request-id", note.request_id), *self._signed_off)
+        if request.text("origin") is not None:
+            response.headers += await cors.headers(self._store.catalog, request, note.bucket)
         response.note = note
         return response
 
@@ -103,6 +106,9 @@ class Door:
         operation = self._router.match(request, target)
         note.operation = operation.name
         now_ms = self._clock_ms()
+        if operation.early and operation.run is not None:
+            early = Call(request, target, ANONYMOUS, None, None, self._store, self._options, note.request_id, now_ms, _NONE)
+            return await operation.run(early)
         host_bucket = target.bucket if target.virtual_host else None
         caller, verified = await self._doorman.identify(request, target.query, now_ms, host_bucket)
         note.access_key = caller.access_key

@@ -31,7 +31,10 @@ Run = Callable[[Call], Awaitable[Response]]
 
 
 class Operation(NamedTuple):
-    """One of S3's operations. ``run`` None: known by name, not served yet. ``open``: it authorises by itself."""
+    """One of S3's operations. ``run`` None: known by name, not served yet. ``open``: it authorises by itself.
+
+    ``early``: it is answered before anybody is identified and before its bucket is looked up; it has neither.
+    """
 
     name: str
     method: str
@@ -42,6 +45,7 @@ class Operation(NamedTuple):
     action: str
     run: Run | None
     open: bool = False
+    early: bool = False
 
     @property
     def weight(self) -> int:
@@ -62,14 +66,16 @@ def operation(
     headers: tuple[str, ...] = (),
     action: str = "",
     open: bool = False,
+    early: bool = False,
 ) -> Callable[[Run], Run]:
     """Declares the function below it as an operation.
 
     ``action``: the IAM action it needs, ``s3:`` + name if not given. ``open``: anybody may reach it; it authorises by itself.
+    ``early``: nobody is identified and no bucket looked up before.
     """
 
     def declare(run: Run) -> Run:
-        _add(Operation(name, method, level, keyword, query, headers, action or f"s3:{name}", run, open))
+        _add(Operation(name, method, level, keyword, query, headers, action or f"s3:{name}", run, open, early))
         return run
 
     return declare

@@ -11,7 +11,6 @@ from zakrom.s3.operation import BUCKET, OBJECT, Level, unserved
 _BUCKET_DOCUMENTS: tuple[tuple[str, str, str], ...] = (
     ("abac", "BucketAbac", "GP"),
     ("accelerate", "BucketAccelerateConfiguration", "P"),
-    ("cors", "BucketCors", "PD"),
     ("encryption", "BucketEncryption", "PD"),
     ("lifecycle", "BucketLifecycleConfiguration", "P"),
     ("lifecycle", "BucketLifecycle", "D"),
@@ -23,7 +22,6 @@ _BUCKET_DOCUMENTS: tuple[tuple[str, str, str], ...] = (
     ("publicAccessBlock", "PublicAccessBlock", "PD"),
     ("replication", "BucketReplication", "PD"),
     ("requestPayment", "BucketRequestPayment", "P"),
-    ("website", "BucketWebsite", "PD"),
     ("metadataConfiguration", "BucketMetadataConfiguration", "GDC"),
     ("metadataTable", "BucketMetadataTableConfiguration", "GDC"),
 )
@@ -84,4 +82,3 @@ for _keyword, _subject in _NAMED_CONFIGURATIONS:
 for _name, _method, _level, _keyword in _OTHERS:
     unserved(_name, _method, _level, _keyword)
 unserved("GetObjectAnnotation", "GET", OBJECT, "annotation", query=("annotationName",))
-unserved("PostObject", "POST", BUCKET)
