@@ -172,7 +172,7 @@ class S3:
 
     def make_door(self, domains: tuple[str, ...] = (), *, sigv2: bool = True) -> Door:
         """Another door to the same store."""
-        options = DoorOptions(REGIONS, domains, frozenset({"minio"}))
+        options = DoorOptions(REGIONS, domains, frozenset({"minio"}), sigv2=sigv2)
 
         async def metrics() -> bytes:
             return b""

@@ -50,6 +50,7 @@ def make_door(context: Context, store: Store) -> Door:
         domains=settings.domains,
         reserved_buckets=frozenset({MINIO_BUCKET}) if settings.minio_health else frozenset(),
         buckets_per_owner_max=settings.buckets_max,
+        sigv2=settings.sigv2,
     )
     log = logs.logger("s3")
 

@@ -13,16 +13,21 @@ from zakrom.web.message import Response
 
 @operation("PutObject", "PUT", OBJECT)
 async def put_object(call: Call) -> Response:
-    """A new version of a key. All that can refuse it speaks before the first byte of the body is asked for."""
-    refuse_unserved_headers(call)
-    condition = conditions.of_write(call)
-    draft = drafts.draft(call, await extras.begin(call, drafts.details(call)), condition)
-    payload = Payload.of_object(call)
-    await conditions.check_early(call, condition)
-    made = await objects.put(call.store, draft, payload)
+    """A new version of a key."""
+    made = await put(call)
     return empty(
         200,
         ("ETag", f'"{made.etag}"'),
         *checksum_headers(made.checksum),
         *written_headers(call, made.written.version_id),
     )
+
+
+async def put(call: Call) -> objects.Put:
+    """Writes the call's body as its key. All that can refuse it speaks before the first byte of the body is asked for."""
+    refuse_unserved_headers(call)
+    condition = conditions.of_write(call)
+    draft = drafts.draft(call, await extras.begin(call, drafts.details(call)), condition)
+    payload = Payload.of_object(call)
+    await conditions.check_early(call, condition)
+    return await objects.put(call.store, draft, payload)

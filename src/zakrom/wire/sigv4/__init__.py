@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from zakrom.wire.sigv4.canonical import UNSIGNED_PAYLOAD, KeyCache, signing_key
 from zakrom.wire.sigv4.claims import Claim, Header, Presigned, PresignedV2, classify
-from zakrom.wire.sigv4.sign import Credentials, presign, sign_headers
+from zakrom.wire.sigv4.form import FormClaim, classify_form, verify_form
+from zakrom.wire.sigv4.sign import Credentials, presign, sign_form, sign_headers
 from zakrom.wire.sigv4.verify import EXPIRES_SECONDS_MAX, SKEW_MS_MAX, RequestParts, Verified, verify
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "UNSIGNED_PAYLOAD",
     "Claim",
     "Credentials",
+    "FormClaim",
     "Header",
     "KeyCache",
     "Presigned",
@@ -27,8 +29,11 @@ __all__ = [
     "RequestParts",
     "Verified",
     "classify",
+    "classify_form",
     "presign",
+    "sign_form",
     "sign_headers",
     "signing_key",
     "verify",
+    "verify_form",
 ]

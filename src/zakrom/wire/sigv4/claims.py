@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -105,7 +105,7 @@ def _from_header(text: str) -> Header:
         found[name] = value
     if any(name not in found for name in _COMPONENTS):
         raise _malformed("the authorization header requires three components: Credential, SignedHeaders, and Signature.")
-    access_key, date, region = _credential(found["Credential"], _malformed)
+    access_key, date, region = credential_parts(found["Credential"], _malformed)
     return Header(access_key, found["Signature"], date, region, _signed(found["SignedHeaders"]))
 
 
@@ -120,7 +120,7 @@ def _from_query(query: Query) -> Presigned:
         )
     if algorithm != ALGORITHM:
         raise errors.AuthorizationQueryParametersError(f'X-Amz-Algorithm only supports "{ALGORITHM}"')
-    access_key, date, region = _credential(credential, _malformed_query)
+    access_key, date, region = credential_parts(credential, _malformed_query)
     return Presigned(access_key, signature, date, region, _signed(signed), amz_date, expires, get("X-Amz-Security-Token"))
 
 
@@ -131,7 +131,7 @@ def _from_query_v2(query: Query) -> PresignedV2:
     return PresignedV2(access_key, signature, expires)
 
 
-def _credential(text: str, malformed: _Malformed) -> tuple[str, str, str]:
+def credential_parts(text: str, malformed: Callable[[str], errors.Error]) -> tuple[str, str, str]:
     """Access key, date and region. An access key may have any shape, slashes too: the last four parts are known."""
     parts = text.rsplit("/", 4)
     if len(parts) != 5 or not parts[0]:

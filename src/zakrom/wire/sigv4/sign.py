@@ -115,3 +115,16 @@ def _signature(
 
 def _encoded(pairs: Iterable[tuple[str, str]]) -> str:
     return "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs)
+
+
+def sign_form(credentials: Credentials, policy: str, *, now_ms: int) -> dict[str, str]:
+    """The fields that sign the policy (base64) of a form upload. All but the signature need a condition in the policy."""
+    amz_date = dates.amz_date(now_ms)
+    scope = canonical.scope(amz_date[:8], credentials.region)
+    key = canonical.signing_key(credentials.secret, amz_date[:8], credentials.region)
+    return {
+        "x-amz-algorithm": canonical.ALGORITHM,
+        "x-amz-credential": f"{credentials.access_key}/{scope}",
+        "x-amz-date": amz_date,
+        "x-amz-signature": canonical.signature(key, policy),
+    }
