@@ -340,6 +340,13 @@ class Settings:
         "Where the admin API is served.",
         reason="A port of its own, so that a firewall can tell the two apart.",
     )
+    website_address: Address | None = _setting(
+        _PLACES,
+        "",
+        ADDRESS,
+        "Where the websites of buckets are served, beside --website-domain. The Host is a bucket, or the path begins with one.",
+        reason="Off unless asked for: a website is for everybody who can reach it.",
+    )
     workers: int | None = _setting(
         _PLACES,
         "auto",
@@ -433,6 +440,13 @@ class Settings:
         _several(DOMAIN),
         "A domain for virtual-hosted requests: BUCKET.DOMAIN. Repeatable.",
         reason="Path-style requests work without any.",
+    )
+    website_domains: tuple[str, ...] = _setting(
+        _S3,
+        "",
+        _several(DOMAIN),
+        "A domain for the websites of buckets: http://BUCKET.DOMAIN. Repeatable. Not one that --domain has.",
+        reason="Pages for readers and the API for programs differ in everything but the objects, so they have different hosts.",
     )
     sigv2: bool = _setting(
         _S3,

@@ -30,7 +30,7 @@ from zakrom.s3.door import Door, Note
 from zakrom.s3.system import System
 from zakrom.store import Store, StoreOptions
 from zakrom.testing.catalog_site import SqliteSite
-from zakrom.web.message import Disconnected, FileRange, Request, Stream
+from zakrom.web.message import Disconnected, FileRange, Handler, Request, Stream
 from zakrom.wire.sigv4 import UNSIGNED_PAYLOAD, Credentials, presign, sign_headers
 
 T = TypeVar("T")
@@ -295,7 +295,7 @@ class S3:
         sent = {**(signed_headers or {}), **(headers or {})}
         return self.ask(method, split.path.encode(), split.query, sent, body, None)
 
-    async def answer(self, request: Request, door: Door | None = None) -> Answer:
+    async def answer(self, request: Request, door: Handler | None = None) -> Answer:
         """The door's answer, its body read to the end as an adapter would."""
         response = await (door or self.door)(request)
         body = b""

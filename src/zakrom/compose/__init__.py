@@ -79,14 +79,20 @@ def serve(settings: Settings, announce: Announce) -> int:
         if tls is None:
             raise errors.InvalidSetting("--tls-cert needs --tls-key.", hint="give both, or none")
         _check_certificate(tls)
+    if set(settings.domains) & set(settings.website_domains):
+        raise errors.InvalidSetting(
+            "--domain and --website-domain name the same domain.", hint="give websites a domain of their own"
+        )
     os.umask(0o077)  # keys and data are for the owner's eyes only
     opened = directory.open_directory(settings.data)
     _check_formats(opened)
     root, generated, kept_in = _root(settings, opened)
-    s3 = _bind(settings.address, "--address", settings.worker_count(os.cpu_count() or 1))
+    workers = settings.worker_count(os.cpu_count() or 1)
+    s3 = _bind(settings.address, "--address", workers)
     admin = _bind(settings.admin_address, "--admin-address", 1)
+    website = [] if settings.website_address is None else _bind(settings.website_address, "--website-address", workers)
     listener, path = _writer_listener(opened)
-    context = Context(settings, opened, root, path, s3, admin, _metrics(settings), form)
+    context = Context(settings, opened, root, path, s3, admin, website, _metrics(settings), form)
     log = logs.logger("serve")
 
     context.metrics.take(context.workers + 2)
@@ -96,7 +102,8 @@ def serve(settings: Settings, announce: Announce) -> int:
 
     def on_ready() -> None:
         endpoint, admin_endpoint = _url(settings, s3[0]), _url(settings, admin[0])
-        log.info("ready", endpoint=endpoint, admin_endpoint=admin_endpoint, data=str(settings.data))
+        more = {"website_endpoint": _url(settings, website[0])} if website else {}
+        log.info("ready", endpoint=endpoint, admin_endpoint=admin_endpoint, data=str(settings.data), **more)
         secret = root.secret_key if generated else None
         announce(
             root.access_key,

@@ -22,6 +22,7 @@ class Context(NamedTuple):
     writer_socket: str
     s3: list[socket.socket]  # one for each worker, or one for all
     admin: list[socket.socket]
+    website: list[socket.socket]
     metrics: Metrics
     log_format: Format
 

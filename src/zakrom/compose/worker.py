@@ -6,6 +6,7 @@ import asyncio
 import gc
 import importlib
 import signal
+from socket import socket
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -20,9 +21,11 @@ from zakrom.observe.metrics import BucketUsage, Metrics
 from zakrom.s3.call import DoorOptions
 from zakrom.s3.door import SYSTEM_PREFIX, Door, Note
 from zakrom.s3.system import System
+from zakrom.s3.website import Site, by_host
 from zakrom.settings import Settings
 from zakrom.store import Store
 from zakrom.web.limits import Limits, Record
+from zakrom.web.message import Handler
 from zakrom.web.tls import Tls
 from zakrom.work.processes import Place
 
@@ -42,8 +45,8 @@ _SERVERS = {"http1": "http1", "uvicorn": "asgi"}
 """The adapter's module by the setting ``server``; the other one is never imported."""
 
 
-def make_door(context: Context, store: Store) -> Door:
-    """The S3 door of this process."""
+def make_doors(context: Context, store: Store) -> tuple[Handler, Handler]:
+    """The S3 door of this process, and the one for readers of websites."""
     settings = context.settings
     options = DoorOptions(
         regions=settings.regions,
@@ -60,7 +63,9 @@ def make_door(context: Context, store: Store) -> Door:
     async def metrics() -> bytes:
         return await render_metrics(context.metrics, store)
 
-    return Door(store, make_doorman(context, store), options, clock_ms, System(store.catalog.ready, metrics), report)
+    door = Door(store, make_doorman(context, store), options, clock_ms, System(store.catalog.ready, metrics), report)
+    site = Site(store, options, settings.website_domains, clock_ms, report)
+    return by_host(site, settings.website_domains, door) if settings.website_domains else door, site
 
 
 def run(context: Context, index: int, place: Place) -> None:
@@ -78,16 +83,24 @@ async def _serve(context: Context, index: int, place: Place) -> None:
     recorder = Recorder(context)
     server = importlib.import_module(f"zakrom.web.{_SERVERS[settings.server]}")
     place.ready()
-    try:
+
+    async def serve(handler: Handler, sockets: list[socket]) -> None:
         await server.serve(
-            make_door(context, store),
-            [context.s3[(index - 1) % len(context.s3)]],
+            handler,
+            [sockets[(index - 1) % len(sockets)]],
             limits=limits_of(settings),
             tls=tls_of(settings),
             on_complete=recorder,
             stop=stop,
             on_connections=lambda change: context.metrics.add_gauge("zakrom_open_connections", change),
         )
+
+    door, site = make_doors(context, store)
+    try:
+        if context.website:
+            await asyncio.gather(serve(door, context.s3), serve(site, context.website))
+        else:
+            await serve(door, context.s3)
     finally:
         await store.close()
         recorder.close()

@@ -29,7 +29,7 @@ from zakrom.wire.target import Targets
 SYSTEM_PREFIX = b"/-/"
 """Paths of the server itself; no bucket can be called ``-``."""
 
-_OUR_FAULT = frozenset({500, 503})
+OUR_FAULT = frozenset({500, 503})
 """Statuses an operator should read about. 501 and 507 are answers like any other."""
 
 _NAMES_KEY = (errors.NoSuchKey, errors.ConditionalRequestConflict)
@@ -131,7 +131,7 @@ class Door:
 
     def _refuse(self, error: Error, request: Request, note: Note) -> Response:
         status = status_of(error)
-        if status in _OUR_FAULT:
+        if status in OUR_FAULT:
             self._report(error, note.request_id)
         if isinstance(error, _NAMES_KEY) and note.key is not None:
             error.with_fields(key=note.key)

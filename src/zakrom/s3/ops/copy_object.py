@@ -90,8 +90,10 @@ def _check(call: Call, source: Source, found: Found) -> None:
             f"The specified copy source is larger than the maximum allowable size for a copy source: {multipart.PART_BYTES_MAX}"
         )
     same = source.bucket.id == call.bucket.id and source.key == call.key and source.version is None
-    changed = (  # AWS takes any storage class for a change, also the one that the object has (recorded)
-        drafts.directive(call, "x-amz-metadata-directive") == "REPLACE" or call.header("x-amz-storage-class") is not None
+    changed = (  # AWS takes any storage class and redirect for a change, also those that the object has (recorded)
+        drafts.directive(call, "x-amz-metadata-directive") == "REPLACE"
+        or call.header("x-amz-storage-class") is not None
+        or call.header("x-amz-website-redirect-location") is not None
     )
     if same and not changed:
         raise errors.InvalidRequest(
