@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from botocore.loaders import Loader
 from zakrom.s3 import registry
 from zakrom.s3.operation import BUCKET, OBJECT, Operation
 from zakrom.s3.unserved import ALIASES, ELSEWHERE
+from zakrom.testing.forms import BOUNDARY, encode_form
+from zakrom.wire.sigv4.v2 import signature
 
-from .harness import S3, Answer, complete_xml, delete_xml, md5_of
+from .harness import ROOT, S3, Answer, complete_xml, delete_xml, md5_of
 
 OPERATIONS = registry.OPERATIONS
 UNSERVED = sorted(name for name, one in OPERATIONS.items() if one.run is None)
@@ -128,6 +131,22 @@ def test_every_operation_that_is_served_can_be_reached(s3: S3) -> None:
     ask("GET", path, f"uploadId={upload}")
     ask("POST", path, f"uploadId={upload}", None, complete_xml([(1, etag)]))
     ask("DELETE", path, f"uploadId={s3.upload(path)}")
+    rule = b"<CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>"
+    ask("PUT", bucket, "cors", None, b"<CORSConfiguration>" + rule + b"</CORSConfiguration>")
+    for where in (bucket, path):
+        ask("OPTIONS", where, "", {"origin": "https://a.example", "access-control-request-method": "GET"})
+    ask("DELETE", bucket, "cors")
+    index = b"<IndexDocument><Suffix>index.html</Suffix></IndexDocument>"
+    ask("PUT", bucket, "website", None, b"<WebsiteConfiguration>" + index + b"</WebsiteConfiguration>")
+    ask("DELETE", bucket, "website")
+    policy = b64encode(
+        b'{"expiration":"2999-01-01T00:00:00Z","conditions":[{"bucket":"%b"},{"key":"copy"}]}' % bucket[1:].encode()
+    )
+    fields = {"key": "copy", "awsaccesskeyid": ROOT.access_key, "policy": policy.decode()}
+    form = encode_form({**fields, "signature": signature(ROOT.secret, policy.decode())}, b"x")
+    answer = s3.ask("POST", bucket, "", {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}, form, None)
+    seen.add(answer.operation)
+    assert answer.status == 204
     body = delete_xml("<Object><Key>copy</Key></Object>")
     ask("POST", bucket, "delete", {"content-md5": md5_of(body)}, body)
     ask("DELETE", path, "versionId=null")

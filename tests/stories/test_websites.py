@@ -276,6 +276,8 @@ def test_pages_and_folders(s3: S3, reader: Reader) -> None:
     assert (home.status, home.body, home.headers["content-type"], home.operation) == (200, b"home", "text/html", "GetObject")
     assert reader.ask("/page?").body == b"a page"
     assert reader.where("/dir é") == (302, "/dir%20%C3%A9/")
+    s3.put(reader.bucket + "//else.example/index.html", b"no other host")
+    assert reader.where("//else.example") == (302, "/%2Felse.example/")
     assert reader.ask("/dir é/").body == b"folder"
     assert reader.ask("/page?", {"if-none-match": home.etag}).status == 200
     assert reader.ask("/", {"if-none-match": home.etag}).status == 304

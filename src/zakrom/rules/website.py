@@ -55,6 +55,11 @@ def path(key: bytes) -> str:
     return quote_from_bytes(key, safe=_KEY_SAFE)
 
 
+def path_from_root(key: bytes) -> str:
+    """The same for a URL that is only a path: two slashes at its beginning would name a host."""
+    return "%2F" + path(key[1:]) if key.startswith(b"/") else path(key)
+
+
 def status_of(redirect: Redirect) -> int:
     """The status of a redirect."""
     return redirect.code or MOVED

@@ -124,9 +124,7 @@ class Site:
             aim = Target(bucket.name, key, target.virtual_host, _NO_QUERY)
             return Call(request, aim, self._caller, None, bucket, self._store, self._options, request_id, now_ms, documents)
 
-        return await _Visit(request, target, bucket, site_of(document), self._caller, read).answer(
-            self._page_of(request, request_id)
-        )
+        return await _Visit(request, target, bucket, site_of(document), read).answer(self._page_of(request, request_id))
 
     def _page_of(self, request: Request, request_id: str) -> _Page:
         return lambda error, second: self._page(request, error, request_id, second)
@@ -152,7 +150,6 @@ class _Visit(NamedTuple):
     target: Target
     bucket: Bucket
     site: Website
-    caller: Caller
     read: Callable[[Request, bytes], Call]
 
     @property
@@ -182,8 +179,9 @@ class _Visit(NamedTuple):
 
     async def _failed(self, error: Error, page: _Page) -> Response:
         """A folder without its slash is sent there; then rules for errors count, then the site's error document."""
-        if not rules.is_folder(self.key) and await self._has_index():
-            return _moved(f"{self.base}{rules.path(self.key)}/", 302)
+        hidden = isinstance(error, errors.NoSuchKey | errors.AccessDenied)
+        if hidden and not rules.is_folder(self.key) and await self._has_index():
+            return _moved(f"{self.base}{rules.path_from_root(self.key)}/", 302)
         status = status_of(error)
         rule = rules.after(self.site, self.key, status)
         if rule is not None:
@@ -204,12 +202,12 @@ class _Visit(NamedTuple):
 
         Raises what GetObject does; `AccessDenied` for a key that is not there, where the reader may not know which are.
         """
-        access.check(self.caller, "s3:GetObject", self.bucket)
+        call = self.read(request, key)
+        may_read(call)
         try:
-            response = await (head_object if request.method == "HEAD" else get_object)(self.read(request, key))
+            response = await (head_object if request.method == "HEAD" else get_object)(call)
         except errors.NoSuchKey as missing:
-            access.check(self.caller, "s3:ListBucket", self.bucket)
-            raise missing.with_fields(key=key.decode()) from None
+            raise veiled(call, missing) from None
         location = next((value for name, value in response.headers if name == LOCATION), None)
         if location is None:
             return response
@@ -221,7 +219,7 @@ class _Visit(NamedTuple):
         """Whether the path is that of a folder with a page that the reader may see."""
         call = self.read(self.request, self.key + b"/" + (self.site.index or "").encode())
         try:
-            access.check(self.caller, "s3:GetObject", self.bucket)
+            may_read(call)
             await objects.find(call.store, self.bucket, call.key, None)
         except Error:
             return False
@@ -236,6 +234,20 @@ class _Visit(NamedTuple):
 
     def _protocol(self) -> str:
         return "https" if self.request.secure else "http"
+
+
+def may_read(call: Call) -> None:
+    """Returns if the reader may see the call's key. Raises `AccessDenied`."""
+    access.check(call.caller, "s3:GetObject", call.bucket)
+
+
+def veiled(call: Call, missing: errors.NoSuchKey) -> Error:
+    """What a reader is told of a key that is not there: that, or `AccessDenied` where they may not know which keys are."""
+    try:
+        access.check(call.caller, "s3:ListBucket", call.bucket)
+    except errors.AccessDenied as denied:
+        return denied
+    return missing.with_fields(key=call.key.decode())
 
 
 def _moved(location: str, status: int = rules.MOVED) -> Response:

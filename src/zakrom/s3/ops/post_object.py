@@ -105,8 +105,9 @@ async def post_object(call: Call) -> Response:
     if caller.user is not None:  # a policy that nobody signed says nothing
         policy = parse_policy(fields["policy"])
         post_policy.check(policy, fields, call.bucket.name, call.now_ms)
+    meant = _as_put(call, caller, fields, key, _FileBody(call.request.body, reader, first, policy))
     access.check(caller, "s3:PutObject", call.bucket)
-    made = await put(_as_put(call, caller, fields, key, _FileBody(call.request.body, reader, first, policy)))
+    made = await put(meant)
     return _answer(call, fields, key, made)
 
 
