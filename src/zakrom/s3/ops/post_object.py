@@ -38,7 +38,17 @@ _AS_SENT = frozenset({"policy", "signature", "x-amz-signature"})
 """Fields in which the file's name is not put: they are signed or signatures."""
 
 _HEADERS = frozenset({"content-md5", *(name.decode() for name in KEPT)})
-_NO_HEADERS = ("x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature", "x-amz-security-token")
+_NO_HEADERS = frozenset(
+    {
+        "x-amz-algorithm", "x-amz-content-sha256", "x-amz-copy-source", "x-amz-credential", "x-amz-date",
+        "x-amz-decoded-content-length", "x-amz-security-token", "x-amz-signature", "x-amz-trailer",
+    }
+)  # fmt: skip
+"""Fields that speak of the signature, or would speak of another request than a form's."""
+
+_OF_THE_REQUEST = frozenset({b"host", b"referer", b"user-agent"})
+"""Headers of the form's own request that policies may ask for; no field stands for them."""
+
 _STATUSES = {"200": 200, "201": 201}
 _NO_CONTENT = 204
 
@@ -122,7 +132,8 @@ def _filled(reader: FormReader) -> dict[str, str]:
 def _as_put(call: Call, caller: Caller, fields: dict[str, str], key: str, body: Body) -> Call:
     """The PutObject that the form means."""
     sent = call.request
-    request = Request("PUT", sent.path, b"", _headers(fields), body, sent.peer, sent.secure)
+    headers = [(name, value) for name, value in sent.headers if name in _OF_THE_REQUEST] + _headers(fields)
+    request = Request("PUT", sent.path, b"", headers, body, sent.peer, sent.secure)
     target = Target(call.bucket.name, key.encode(), call.target.virtual_host, Query(b""))
     return Call(
         request,
