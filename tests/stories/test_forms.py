@@ -311,6 +311,16 @@ def test_a_signer_may_only_do_what_they_may(s3: S3) -> None:
     assert post(s3, bucket, signed(s3, bucket, [{"key": "k"}], {"key": "k"}, ALICE)).status == 204
 
 
+def test_a_page_may_send_a_form(s3: S3, bucket: str) -> None:
+    """By script, where a rule of the bucket allows its origin: answer and refusal can be read."""
+    allow = b"<CORSRule><AllowedOrigin>https://a.example</AllowedOrigin><AllowedMethod>POST</AllowedMethod></CORSRule>"
+    s3.ask("PUT", bucket, "cors", body=b"<CORSConfiguration>" + allow + b"</CORSConfiguration>")
+    for fields, status in ((key_form(s3, bucket), 204), ({"key": "k"}, 403)):
+        headers = {"content-type": FORM, "origin": "https://a.example"}
+        answer = s3.ask("POST", bucket, headers=headers, body=encode_form(fields, b"rye", "a"), who=None)
+        assert (answer.status, answer.headers["access-control-allow-origin"]) == (status, "https://a.example")
+
+
 def test_no_second_way_to_say_who(s3: S3, bucket: str) -> None:
     """A signed header or query beside a form is refused: its signature would not cover the form."""
     body = encode_form({"key": "k"}, b"x", "a")

@@ -89,7 +89,6 @@ def test_acls_that_change_nothing_are_taken(s3: S3, bucket: str, of: str) -> Non
     [
         {"x-amz-server-side-encryption": "AES256"},
         {"x-amz-object-lock-legal-hold": "ON"},
-        {"x-amz-website-redirect-location": "/other"},
     ],
 )
 def test_wishes_that_are_not_served_are_refused(s3: S3, bucket: str, headers: dict[str, str]) -> None:
