@@ -8,6 +8,8 @@ used. Source: Amazon S3 API Reference, "Browser-Based Uploads Using POST"; RFC 7
 from __future__ import annotations
 
 import logging
+import re
+from base64 import b64encode
 from collections.abc import Callable
 
 from python_multipart.exceptions import FormParserError
@@ -21,6 +23,11 @@ PREAMBLE_BYTES_MAX = 20 * 1024
 FILE = "file"
 
 _FORM_DATA = b"multipart/form-data"
+_METADATA = "x-amz-meta-"
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")  # RFC 9110, 5.6.2
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_BEYOND_LATIN1 = re.compile(r"[^\x00-\xff]")
+_PLAIN = re.compile(r"(?:[!-~](?:[ -~\t]*[!-~])?)?")  # nothing that a header's reader would strip
 
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it warns of what we answer; clients must not fill a log
 
@@ -145,6 +152,30 @@ class FormReader:
 
     def _end(self) -> None:
         self.done = True
+
+
+def header_value(name: str, text: str) -> bytes:
+    """A field as the header (lower-case name) that means the same. Raises `InvalidArgument` for what no header can carry.
+
+    As AWS does (recorded): user metadata may be any text, and is not looked into for encoded words; of other text what
+    ISO 8859-1 does not have becomes a space.
+    """
+    if not _NAME.fullmatch(name):
+        raise _no_header(name, text)
+    if name.startswith(_METADATA):
+        return (text if _PLAIN.fullmatch(text) and "=?" not in text else _word(text)).encode("ascii")
+    if _CONTROL.search(text):
+        raise _no_header(name, text)
+    return _BEYOND_LATIN1.sub(" ", text).encode("latin-1")
+
+
+def _no_header(name: str, text: str) -> errors.InvalidArgument:
+    return errors.InvalidArgument("A header cannot carry this field.", argument_name=name, argument_value=text)
+
+
+def _word(text: str) -> str:
+    """One encoded word of RFC 2047, which `wire.headers.user_metadata` reads back to the same text."""
+    return f"=?UTF-8?B?{b64encode(text.encode()).decode()}?="
 
 
 def _text(raw: bytes) -> str:
