@@ -701,6 +701,21 @@ def _check_together(settings: Settings, given: Mapping[str, Given]) -> None:
             origin=origin,
             hint="give --admin-address another port",
         )
+    if settings.website_address in (settings.address, settings.admin_address) and settings.website_address.port:
+        raise InvalidSetting(
+            f"{given['website-address'].origin}: something else listens on {settings.website_address}",
+            setting="website-address",
+            origin=given["website-address"].origin,
+            hint="give --website-address another port",
+        )
+    both = set(settings.domains) & set(settings.website_domains)
+    if both:
+        raise InvalidSetting(
+            f"{given['website-domain'].origin}: {min(both)} is a domain of the API",
+            setting="website-domain",
+            origin=given["website-domain"].origin,
+            hint="give websites a domain of their own",
+        )
 
 
 def _ways(setting: Setting) -> str:

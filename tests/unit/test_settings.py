@@ -215,7 +215,16 @@ def test_two_doors_cannot_share_an_address() -> None:
     """S3 and the admin API on one port is refused; port 0 is any port, and never the same."""
     with pytest.raises(InvalidSetting, match="cannot both listen"):
         resolve(flags={"address": "127.0.0.1:9001"})
+    with pytest.raises(InvalidSetting, match="something else listens"):
+        resolve(flags={"website-address": "127.0.0.1:9000"})
     assert resolve(flags={"address": "127.0.0.1:0", "admin-address": "127.0.0.1:0"}).address.port == 0
+
+
+def test_websites_have_domains_of_their_own() -> None:
+    """A host is either a bucket of the API or a website."""
+    with pytest.raises(InvalidSetting, match=r"b\.example is a domain of the API"):
+        resolve(flags={"domain": "a.example,b.example", "website-domain": "b.example"})
+    assert resolve(flags={"website-domain": "b.example"}).website_domains == ("b.example",)
 
 
 # --------------------------------------------------------------------------------------------------------- kinds and sums

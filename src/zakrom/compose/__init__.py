@@ -79,10 +79,6 @@ def serve(settings: Settings, announce: Announce) -> int:
         if tls is None:
             raise errors.InvalidSetting("--tls-cert needs --tls-key.", hint="give both, or none")
         _check_certificate(tls)
-    if set(settings.domains) & set(settings.website_domains):
-        raise errors.InvalidSetting(
-            "--domain and --website-domain name the same domain.", hint="give websites a domain of their own"
-        )
     os.umask(0o077)  # keys and data are for the owner's eyes only
     opened = directory.open_directory(settings.data)
     _check_formats(opened)
