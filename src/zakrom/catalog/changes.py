@@ -167,15 +167,16 @@ class DeleteVersion(Tagged, frozen=True):
 
 
 class SetDetails(Tagged, frozen=True):
-    """-> Version.
+    """-> Version. Changes details of an existing version: its tags (None: as they are), and entries of its ``extra``.
 
-    Replaces the details of an existing version (tags). Raises `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` on a marker.
+    ``extra``: by name, None removes it; others stay. Raises `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` on a marker.
     """
 
     bucket: int
     key: bytes
     version: VersionId | None
-    tags: tuple[tuple[str, str], ...]
+    tags: tuple[tuple[str, str], ...] | None
+    extra: dict[str, str | None] = msgspec.field(default_factory=dict)
 
 
 class CreateUpload(Tagged, frozen=True):

@@ -120,6 +120,15 @@ class SqliteCatalog:
             self._link.remember(place, known)
         return known  # type: ignore[no-any-return]
 
+    async def documents(self, bucket: int) -> dict[str, bytes]:
+        """See `Catalog`."""
+        place = ("documents", bucket)
+        known = self._memory.get(place)
+        if known is None:
+            known = self._reads.documents(bucket)
+            self._link.remember(place, known)
+        return known
+
     async def quota(self, bucket: int | None) -> int | None:
         """See `Catalog`. That there is none is remembered too: most stores have none, and every write asks."""
         place = ("quota", bucket)

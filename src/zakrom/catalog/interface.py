@@ -62,6 +62,10 @@ class Catalog(Protocol):
         """A bucket's configuration document, or None."""
         ...
 
+    async def documents(self, bucket: int) -> dict[str, bytes]:
+        """All of a bucket's configuration documents by kind, from memory as `bucket`; not to be changed."""
+        ...
+
     async def usage(self, bucket: int | None) -> Usage:
         """Exact counts of a bucket, or of the whole store (None)."""
         ...

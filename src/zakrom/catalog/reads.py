@@ -124,6 +124,10 @@ class Reads:
         row = self._row("SELECT body FROM document WHERE bucket = ? AND kind = ?", (bucket, kind))
         return None if row is None else row[0]
 
+    def documents(self, bucket: int) -> dict[str, bytes]:
+        """As `Catalog.documents`, from disk."""
+        return dict(self._rows("SELECT kind, body FROM document WHERE bucket = ?", (bucket,)))
+
     def usage(self, bucket: int | None) -> Usage:
         """As `Catalog.usage`."""
         row = self._row(f"SELECT {rows.USAGE} FROM usage WHERE bucket = ?", (bucket or 0,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from zakrom import errors
@@ -31,9 +32,20 @@ class DoorOptions(NamedTuple):
 
 
 class Call:
-    """One request in hand. ``verified`` is None for an anonymous one."""
+    """One request in hand. ``verified`` is None for an anonymous one; ``documents``: the bucket's, by kind."""
 
-    __slots__ = ("bucket_or_none", "caller", "now_ms", "options", "request", "request_id", "store", "target", "verified")
+    __slots__ = (
+        "bucket_or_none",
+        "caller",
+        "documents",
+        "now_ms",
+        "options",
+        "request",
+        "request_id",
+        "store",
+        "target",
+        "verified",
+    )
 
     def __init__(
         self,
@@ -46,6 +58,7 @@ class Call:
         options: DoorOptions,
         request_id: str,
         now_ms: int,
+        documents: Mapping[str, bytes],
     ) -> None:
         self.request = request
         self.target = target
@@ -56,6 +69,7 @@ class Call:
         self.options = options
         self.request_id = request_id
         self.now_ms = now_ms
+        self.documents = documents
 
     @property
     def bucket(self) -> Bucket:

@@ -33,6 +33,8 @@ _OUR_FAULT = frozenset({500, 503})
 _NAMES_KEY = (errors.NoSuchKey, errors.ConditionalRequestConflict)
 """Errors that tell the key, which those who raise them do not always know."""
 
+_NONE: dict[str, bytes] = {}
+
 SERVER_HEADER = ("Server", "Zakrom")
 
 
@@ -112,16 +114,18 @@ class Door:
         progress.access_key = caller.access_key
         if caller.presigned:  # signers of URLs move headers into the query; the signature covers them there
             request = request.with_headers(with_hoisted(request.headers, target.query))
-        bucket = None
+        bucket, documents = None, _NONE
         if target.bucket is not None and operation.name != "CreateBucket":
             bucket = await self._store.catalog.bucket(target.bucket)
-        access.check(caller, operation.action, bucket)
+            documents = await self._store.catalog.documents(bucket.id)
+        if not operation.open:
+            access.check(caller, operation.action, bucket)
         if bucket is not None:
             access.check_owner(request.text("x-amz-expected-bucket-owner"), bucket)
         if operation.run is None:
             raise errors.NotServed(f"{operation.name} is not implemented.", header=operation.keyword or None)
         return await operation.run(
-            Call(request, target, caller, verified, bucket, self._store, self._options, request_id, now_ms)
+            Call(request, target, caller, verified, bucket, self._store, self._options, request_id, now_ms, documents)
         )
 
     def _refuse(self, error: Error, request: Request, request_id: str, progress: _Progress) -> Response:

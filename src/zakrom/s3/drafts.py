@@ -32,7 +32,7 @@ def copied_details(call: Call, source: Details) -> Details:
     replace_metadata = directive(call, "x-amz-metadata-directive") == _REPLACE
     replace_tags = directive(call, "x-amz-tagging-directive") == _REPLACE
     base = details(call) if replace_metadata else source
-    return Details(base.headers, base.metadata, _tags(call) if replace_tags else source.tags, source.checksum)
+    return Details(base.headers, base.metadata, _tags(call) if replace_tags else source.tags, source.checksum, {})
 
 
 def directive(call: Call, name: str) -> str:

@@ -31,7 +31,7 @@ Run = Callable[[Call], Awaitable[Response]]
 
 
 class Operation(NamedTuple):
-    """One of S3's operations. ``run`` None: known by name, not served yet."""
+    """One of S3's operations. ``run`` None: known by name, not served yet. ``open``: it authorises by itself."""
 
     name: str
     method: str
@@ -41,6 +41,7 @@ class Operation(NamedTuple):
     headers: tuple[str, ...]
     action: str
     run: Run | None
+    open: bool = False
 
     @property
     def weight(self) -> int:
@@ -60,11 +61,15 @@ def operation(
     query: tuple[str, ...] = (),
     headers: tuple[str, ...] = (),
     action: str = "",
+    open: bool = False,
 ) -> Callable[[Run], Run]:
-    """Declares the function below it as an operation. ``action``: the IAM action it needs, ``s3:`` + name if not given."""
+    """Declares the function below it as an operation.
+
+    ``action``: the IAM action it needs, ``s3:`` + name if not given. ``open``: anybody may reach it; it authorises by itself.
+    """
 
     def declare(run: Run) -> Run:
-        _add(Operation(name, method, level, keyword, query, headers, action or f"s3:{name}", run))
+        _add(Operation(name, method, level, keyword, query, headers, action or f"s3:{name}", run, open))
         return run
 
     return declare

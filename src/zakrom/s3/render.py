@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from zakrom import errors
 from zakrom.model.facts import Checksum, Version, Versioning
+from zakrom.s3 import extras
 from zakrom.s3.call import Call
 from zakrom.web.message import Response
 from zakrom.wire import checksums, dates, headers
@@ -140,7 +141,7 @@ def object_headers(call: Call, version: Version) -> list[Header]:
         fields.append(("x-amz-storage-class", version.storage_class))
     if details.tags:
         fields.append(("x-amz-tagging-count", str(len(details.tags))))
-    return fields
+    return fields + extras.headers(call, version)
 
 
 def _title(name: str) -> str:

@@ -129,6 +129,14 @@ async def set_tags(
     return changed
 
 
+async def set_extra(
+    store: Store, bucket: Bucket, key: bytes, version: VersionId | None, entries: dict[str, str | None]
+) -> Version:
+    """Sets entries of a version's ``extra``; None removes one. Raises as `set_tags`."""
+    changed: Version = await store.catalog.apply(SetDetails(bucket.id, key, version, None, entries))
+    return changed
+
+
 def content_of(version: Version) -> Content:
     """The content of a version, to be shared by another."""
     if version.manifest is not None:

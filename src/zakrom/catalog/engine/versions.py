@@ -129,7 +129,10 @@ def set_details(ledger: Ledger, change: SetDetails) -> Version:
     if version.marker:
         raise errors.NoSuchKey if change.version is None else errors.MethodNotAllowed
     old = version.details
-    details = Details(old.headers, old.metadata, change.tags, old.checksum, old.extra)
+    tags = old.tags if change.tags is None else change.tags
+    merged = {**old.extra, **change.extra}
+    extra = {name: value for name, value in merged.items() if value is not None}
+    details = Details(old.headers, old.metadata, tags, old.checksum, extra)
     where = (rows.pack_details(details), change.bucket, change.key)
     if version.latest:
         ledger.execute("UPDATE object SET details = ? WHERE bucket = ? AND key = ?", where)

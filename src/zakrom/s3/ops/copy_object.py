@@ -8,7 +8,7 @@ from zakrom.model.facts import Bucket, Details, VersionId, Versioning
 from zakrom.model.names import check_key, parse_version_id
 from zakrom.rules import access, multipart
 from zakrom.rules.ranges import Span
-from zakrom.s3 import conditions, drafts
+from zakrom.s3 import conditions, drafts, extras
 from zakrom.s3.call import Call
 from zakrom.s3.operation import OBJECT, operation
 from zakrom.s3.payload import Sums
@@ -70,7 +70,7 @@ async def copy_object(call: Call) -> Response:
         found = await source.find()
         _check(call, source, found)
         made = await _with_checksum(call, found, drafts.copied_details(call, found.version.details))
-        draft = drafts.draft(call, made, condition)
+        draft = drafts.draft(call, await extras.begin(call, made), condition)
         try:
             put = await objects.put_copy(call.store, draft, found.version)
         except errors.Stale:  # the source was replaced in between

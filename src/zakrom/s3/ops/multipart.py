@@ -9,7 +9,7 @@ from zakrom import errors
 from zakrom.model.facts import Checksum, Part, Upload
 from zakrom.rules import multipart, ranges
 from zakrom.rules.ranges import Span
-from zakrom.s3 import conditions, drafts
+from zakrom.s3 import conditions, drafts, extras
 from zakrom.s3.call import Call
 from zakrom.s3.operation import BUCKET, OBJECT, operation
 from zakrom.s3.ops.copy_object import Source
@@ -58,7 +58,7 @@ async def create_multipart_upload(call: Call) -> Response:
         call.now_ms,
         call.bucket.owner,
         storage_class(call),
-        drafts.details(call),
+        await extras.begin(call, drafts.details(call)),
         algorithm,
         full_object,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zakrom.s3 import conditions, drafts
+from zakrom.s3 import conditions, drafts, extras
 from zakrom.s3.call import Call
 from zakrom.s3.operation import OBJECT, operation
 from zakrom.s3.payload import Payload
@@ -16,7 +16,7 @@ async def put_object(call: Call) -> Response:
     """A new version of a key. All that can refuse it speaks before the first byte of the body is asked for."""
     refuse_unserved_headers(call)
     condition = conditions.of_write(call)
-    draft = drafts.draft(call, drafts.details(call), condition)
+    draft = drafts.draft(call, await extras.begin(call, drafts.details(call)), condition)
     payload = Payload.of_object(call)
     await conditions.check_early(call, condition)
     made = await objects.put(call.store, draft, payload)

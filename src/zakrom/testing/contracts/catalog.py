@@ -283,6 +283,7 @@ class CatalogContract:
         assert made == Bucket(made.id, "photos", OWNER, "eu-west-1", 17)
         assert await catalog.bucket("photos") == made
         assert await catalog.document(made.id, "tags") == b"a=b"
+        assert await catalog.documents(made.id) == {"tags": b"a=b"}
         assert await catalog.usage(made.id) == Usage()
 
     async def test_an_absent_bucket(self, catalog: Catalog) -> None:
@@ -368,11 +369,14 @@ class CatalogContract:
         await catalog.apply(SetDocument(bucket.id, "policy", b"2"))
         assert [await second.document(bucket.id, kind) for kind in ("tags", "policy", "cors")] == [b"1", b"2", None]
 
+        assert await second.documents(bucket.id) == {"tags": b"1", "policy": b"2"}
+
         await catalog.apply(SetDocument(bucket.id, "tags", b"3"))
         assert await second.document(bucket.id, "tags") == b"3"
 
         await catalog.apply(SetDocument(bucket.id, "tags", None))
         assert await second.document(bucket.id, "tags") is None
+        assert await second.documents(bucket.id) == {"policy": b"2"}
 
     async def test_what_is_remembered_is_never_older_than_an_answer(self, catalog: Catalog, second: Catalog) -> None:
         """A view that has read a bucket before sees its change as soon as anyone was told of it."""
@@ -665,6 +669,8 @@ class CatalogContract:
             assert changed == found.version
             assert changed.details == msgspec.structs.replace(details, tags=(("t", written.version_id),))
             assert (changed.seq, changed.modified_ms) == (written.seq, written.modified_ms)
+        entries = await catalog.apply(SetDetails(bucket.id, b"k", None, None, {"x": None, "z": "1"}))
+        assert entries.details == msgspec.structs.replace(details, tags=(("t", new.version_id),), extra={"z": "1"})
         await refused(errors.NoSuchKey, catalog.apply(SetDetails(bucket.id, b"absent", None, ())))
         await catalog.apply(delete(bucket, b"k"))
         marker = await current(catalog, bucket, b"k")

@@ -1,0 +1,51 @@
+"""What subjects (locks, encryption, ACLs …) add to versions: entries in their ``extra``, and the headers that show them.
+
+A subject declares both beside its operations, in its own file in `ops`; writes and reads ask here and know no subject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from zakrom.model.facts import Details, Version
+from zakrom.s3.call import Call
+
+Header = tuple[str, str]
+Source = Callable[[Call], Awaitable[Mapping[str, str]]]
+Show = Callable[[Call, Version], Iterable[Header]]
+
+_SOURCES: list[Source] = []
+_SHOWS: list[Show] = []
+
+
+def source(function: Source) -> Source:
+    """Declares a function that says, from a write's headers and its bucket, which entries the new version begins with.
+
+    It is asked before a byte of the body is. Raises what refuses the write.
+    """
+    _SOURCES.append(function)
+    return function
+
+
+def shown(function: Show) -> Show:
+    """Declares a function that gives the headers by which GET and HEAD tell of a version.
+
+    It is asked only where the version has extra entries or the bucket a document.
+    """
+    _SHOWS.append(function)
+    return function
+
+
+async def begin(call: Call, details: Details) -> Details:
+    """The details of a new version with what all subjects add. For a copy, entries of the source never come along."""
+    entries: dict[str, str] = {}
+    for one in _SOURCES:
+        entries.update(await one(call))
+    return Details(details.headers, details.metadata, details.tags, details.checksum, entries) if entries else details
+
+
+def headers(call: Call, version: Version) -> list[Header]:
+    """What GET and HEAD say beside the common headers."""
+    if not version.details.extra and not call.documents:
+        return []
+    return [header for show in _SHOWS for header in show(call, version)]
