@@ -46,6 +46,7 @@ def make_door(context: Context, store: Store) -> Door:
         domains=settings.domains,
         reserved_buckets=frozenset({MINIO_BUCKET}) if settings.minio_health else frozenset(),
         buckets_per_owner_max=settings.buckets_max,
+        bucket_defaults=settings.bucket_defaults,
     )
     log = logs.logger("s3")
 

@@ -29,6 +29,7 @@ class DoorOptions(NamedTuple):
     buckets_per_owner_max: int = 10_000
     sigv2: bool = True
     clock_skew_ms: int = 15 * 60 * 1000
+    bucket_defaults: str = "aws"  # what a new bucket gets: see `settings.Settings.bucket_defaults`
 
 
 class Call:

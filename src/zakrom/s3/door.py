@@ -13,7 +13,7 @@ from typing import NamedTuple
 from zakrom import errors
 from zakrom.errors import Error
 from zakrom.identity.doorman import Doorman
-from zakrom.rules import access
+from zakrom.rules import access, payment
 from zakrom.s3 import registry
 from zakrom.s3.call import Call, DoorOptions
 from zakrom.s3.operation import Operation, Router
@@ -124,9 +124,14 @@ class Door:
             access.check_owner(request.text("x-amz-expected-bucket-owner"), bucket)
         if operation.run is None:
             raise errors.NotServed(f"{operation.name} is not implemented.", header=operation.keyword or None)
-        return await operation.run(
-            Call(request, target, caller, verified, bucket, self._store, self._options, request_id, now_ms, documents)
-        )
+        call = Call(request, target, caller, verified, bucket, self._store, self._options, request_id, now_ms, documents)
+        if bucket is None or payment.KIND not in documents:
+            return await operation.run(call)
+        charged = payment.charged(documents[payment.KIND], bucket, caller, request.text("x-amz-request-payer"))
+        response = await operation.run(call)
+        if charged:
+            response.headers.append(("x-amz-request-charged", "requester"))
+        return response
 
     def _refuse(self, error: Error, request: Request, request_id: str, progress: _Progress) -> Response:
         status = status_of(error)

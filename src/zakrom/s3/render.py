@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zakrom import errors
+from zakrom.model.acl import ENFORCED, ownership_of
 from zakrom.model.facts import Checksum, Version, Versioning
 from zakrom.s3 import extras
 from zakrom.s3.call import Call
@@ -26,9 +27,6 @@ STORAGE_CLASSES = frozenset(
 
 _XML = ("Content-Type", "application/xml")
 
-_ACLS_WITHOUT_EFFECT = frozenset({"private", "bucket-owner-full-control"})
-"""Canned ACLs that say what is so in any case; rclone and others send them with every write."""
-
 _UNSERVED_HEADERS = (
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-customer-algorithm",
@@ -40,14 +38,6 @@ _UNSERVED_HEADERS = (
     "x-amz-write-offset-bytes",
 )
 """Headers that ask for what is not there yet. To ignore them would be a lie (encrypted? locked?)."""
-
-_GRANTS = (
-    "x-amz-grant-full-control",
-    "x-amz-grant-read",
-    "x-amz-grant-write",
-    "x-amz-grant-read-acp",
-    "x-amz-grant-write-acp",
-)
 
 
 def empty(status: int, *fields: Header) -> Response:
@@ -61,22 +51,12 @@ def xml_response(root: str, content: str, *fields: Header, status: int = 200) ->
 
 
 def refuse_unserved_headers(call: Call) -> None:
-    """Raises `NotServed` or `AccessControlListNotSupported` for headers whose wish would be ignored."""
+    """Raises `NotServed` for headers whose wish would be ignored."""
     for name in _UNSERVED_HEADERS:
         if call.header(name) is not None:
             raise errors.NotServed(header=name)
     if call.header("x-amz-bucket-object-lock-enabled") in ("true", "True"):
         raise errors.NotServed(header="x-amz-bucket-object-lock-enabled")
-    if call.header("x-amz-object-ownership") not in (None, "BucketOwnerEnforced"):
-        raise errors.NotServed(header="x-amz-object-ownership")
-    refuse_acl(call)
-
-
-def refuse_acl(call: Call) -> None:
-    """Raises `AccessControlListNotSupported`, as a bucket does whose ACLs are disabled, unless the ACL changes nothing."""
-    acl = call.header("x-amz-acl")
-    if (acl is not None and acl not in _ACLS_WITHOUT_EFFECT) or any(call.header(name) for name in _GRANTS):
-        raise errors.AccessControlListNotSupported
 
 
 def storage_class(call: Call, default: str = "STANDARD") -> str:
@@ -157,8 +137,22 @@ def tagging_xml(tags: Iterable[tuple[str, str]]) -> str:
     return f"<TagSet>{rows}</TagSet>"
 
 
-async def owner_xml(call: Call, canonical_id: str, tag: str = "Owner") -> str:
-    """An owner by canonical id, with the display name if the user is still there."""
+async def person_xml(call: Call, canonical_id: str) -> str:
+    """Somebody by canonical id, with the display name if the user is still there."""
     user = await call.store.catalog.user_by_canonical_id(canonical_id)
-    name = element("DisplayName", user.display_name) if user else ""
-    return f"<{tag}><ID>{escape(canonical_id)}</ID>{name}</{tag}>"
+    return f"<ID>{escape(canonical_id)}</ID>{element('DisplayName', user.display_name) if user else ''}"
+
+
+async def owner_xml(call: Call, canonical_id: str, tag: str = "Owner") -> str:
+    """The same as an owner."""
+    return f"<{tag}>{await person_xml(call, canonical_id)}</{tag}>"
+
+
+def shown_owner(call: Call, stored: str) -> str:
+    """Who owns a version or an upload whose record says ``stored``: while ACLs are disabled, the bucket's owner owns all."""
+    return call.bucket.owner if ownership_of(call.documents) == ENFORCED else stored
+
+
+async def owners_xml(call: Call, stored: Iterable[str]) -> dict[str, str]:
+    """The owners that a listing shows, by what the records say."""
+    return {one: await owner_xml(call, shown_owner(call, one)) for one in set(stored)}
