@@ -72,9 +72,10 @@ CONFIGURATIONS: list[tuple[str, str, bytes]] = [
     (
         "PUT",
         "intelligent-tiering&id=a",
-        b"<IntelligentTieringConfiguration><Id>a</Id><Status>Enabled</Status>"
-        b"<Tiering><Days>90</Days><AccessTier>ARCHIVE_ACCESS</AccessTier></Tiering></IntelligentTieringConfiguration>",
+        b"<IntelligentTieringConfiguration><Id>a</Id><Status>Enabled</Status><Tiering><Days>90</Days>"
+        b"<AccessTier>ARCHIVE_ACCESS</AccessTier></Tiering></IntelligentTieringConfiguration>",
     ),
+    ("PUT", "logging", b"<BucketLoggingStatus/>"),
     ("PUT", "metrics&id=a", b"<MetricsConfiguration><Id>a</Id></MetricsConfiguration>"),
     *(
         (method, f"{kind}&id=a", b"")
