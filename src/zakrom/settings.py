@@ -522,6 +522,14 @@ class Settings:
         reason="A fraction of what any disk can do, so that nobody feels it; 2.7 TB a day.",
     )
 
+    bucket_log_interval_seconds: float = _setting(
+        _CHORES,
+        "5m",
+        TIMEOUT,
+        "How long lines of a bucket's server access log are gathered before they become an object in the target bucket.",
+        reason="One object for each worker each time; AWS delivers within hours. A killed process loses what it gathered.",
+    )
+
     # -------------------------------------------------------------------------------------------------------------- logs
     log_format: LogFormat = _setting(
         _LOGS,

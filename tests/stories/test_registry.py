@@ -49,6 +49,11 @@ def test_operations_look_as_sdks_send_them(model: dict[str, Any]) -> None:
             assert one.keyword in parameters, name
 
 
+TIERING = (
+    b"<IntelligentTieringConfiguration><Id>a</Id><Status>Enabled</Status>"
+    b"<Tiering><Days>90</Days><AccessTier>ARCHIVE_ACCESS</AccessTier></Tiering></IntelligentTieringConfiguration>"
+)
+
 CONFIGURATIONS: list[tuple[str, str, bytes]] = [
     ("PUT", "accelerate", b"<AccelerateConfiguration><Status>Enabled</Status></AccelerateConfiguration>"),
     ("PUT", "requestPayment", b"<RequestPaymentConfiguration><Payer>BucketOwner</Payer></RequestPaymentConfiguration>"),
@@ -69,12 +74,7 @@ CONFIGURATIONS: list[tuple[str, str, bytes]] = [
         "analytics&id=a",
         b"<AnalyticsConfiguration><Id>a</Id><StorageClassAnalysis/></AnalyticsConfiguration>",
     ),
-    (
-        "PUT",
-        "intelligent-tiering&id=a",
-        b"<IntelligentTieringConfiguration><Id>a</Id><Status>Enabled</Status><Tiering><Days>90</Days>"
-        b"<AccessTier>ARCHIVE_ACCESS</AccessTier></Tiering></IntelligentTieringConfiguration>",
-    ),
+    ("PUT", "intelligent-tiering&id=a", TIERING),
     ("PUT", "logging", b"<BucketLoggingStatus/>"),
     ("PUT", "metrics&id=a", b"<MetricsConfiguration><Id>a</Id></MetricsConfiguration>"),
     *(

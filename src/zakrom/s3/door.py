@@ -13,8 +13,10 @@ from typing import NamedTuple
 from zakrom import errors
 from zakrom.errors import Error
 from zakrom.identity.doorman import Doorman
+from zakrom.model import bucket_log
 from zakrom.rules import access, payment
 from zakrom.s3 import registry
+from zakrom.s3.bucket_logs import Logged
 from zakrom.s3.call import Call, DoorOptions
 from zakrom.s3.operation import Operation, Router
 from zakrom.store import Store
@@ -47,6 +49,7 @@ class Note(NamedTuple):
     access_key: str | None
     bucket: str | None
     key: str | None
+    logged: Logged | None = None
 
 
 class Door:
@@ -99,6 +102,7 @@ class Door:
             progress.access_key,
             progress.bucket,
             progress.key,
+            progress.logged,
         )
         return response
 
@@ -118,6 +122,8 @@ class Door:
         if target.bucket is not None and operation.name != "CreateBucket":
             bucket = await self._store.catalog.bucket(target.bucket)
             documents = await self._store.catalog.documents(bucket.id)
+            if bucket_log.KIND in documents:
+                progress.logged = Logged(bucket, documents[bucket_log.KIND], caller, operation, target.key)
         if not operation.open:
             access.check(caller, operation.action, bucket)
         if bucket is not None:
@@ -150,13 +156,14 @@ class Door:
 class _Progress:
     """How far a request got."""
 
-    __slots__ = ("access_key", "bucket", "key", "operation")
+    __slots__ = ("access_key", "bucket", "key", "logged", "operation")
 
     def __init__(self) -> None:
         self.operation: Operation | None = None
         self.access_key: str | None = None
         self.bucket: str | None = None
         self.key: str | None = None
+        self.logged: Logged | None = None
 
 
 def _headers_of(error: Error) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zakrom import errors
-from zakrom.model.acl import ENFORCED, ownership_of
+from zakrom.model.acl import ENFORCED, Grant, ownership_of
 from zakrom.model.facts import Checksum, Version, Versioning
 from zakrom.s3 import extras
 from zakrom.s3.call import Call
@@ -146,6 +146,12 @@ async def person_xml(call: Call, canonical_id: str) -> str:
 async def owner_xml(call: Call, canonical_id: str, tag: str = "Owner") -> str:
     """The same as an owner."""
     return f"<{tag}>{await person_xml(call, canonical_id)}</{tag}>"
+
+
+async def people_xml(call: Call, grants: Iterable[Grant], *others: str) -> dict[str, str]:
+    """`person_xml` of all whom these grants name, and of others, by canonical id."""
+    named = {grant.grantee for grant in grants if grant.grantee_type == "CanonicalUser"}
+    return {one: await person_xml(call, one) for one in named.union(others)}
 
 
 def shown_owner(call: Call, stored: str) -> str:

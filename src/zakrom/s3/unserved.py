@@ -14,7 +14,6 @@ _BUCKET_DOCUMENTS: tuple[tuple[str, str, str], ...] = (
     ("encryption", "BucketEncryption", "PD"),
     ("lifecycle", "BucketLifecycleConfiguration", "P"),
     ("lifecycle", "BucketLifecycle", "D"),
-    ("logging", "BucketLogging", "P"),
     ("notification", "BucketNotificationConfiguration", "P"),
     ("object-lock", "ObjectLockConfiguration", "P"),
     ("policy", "BucketPolicy", "PD"),

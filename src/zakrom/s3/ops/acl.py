@@ -13,7 +13,7 @@ from zakrom.s3.acls import Asked
 from zakrom.s3.call import Call
 from zakrom.s3.operation import BUCKET, OBJECT, operation
 from zakrom.s3.payload import read_body
-from zakrom.s3.render import Header, empty, person_xml, shown_owner, version_headers, xml_response
+from zakrom.s3.render import Header, empty, people_xml, shown_owner, version_headers, xml_response
 from zakrom.store import objects
 from zakrom.web.message import Response
 from zakrom.wire import acl as wire
@@ -108,6 +108,5 @@ async def _asked(call: Call, owner: str) -> Asked:
 
 
 async def _show(call: Call, acl: Acl, *fields: Header) -> Response:
-    ids = {acl.owner, *(grant.grantee for grant in acl.grants if grant.grantee_type == "CanonicalUser")}
-    people = {one: await person_xml(call, one) for one in ids}
+    people = await people_xml(call, acl.grants, acl.owner)
     return xml_response("AccessControlPolicy", wire.policy_xml(acl, people.__getitem__), *fields)

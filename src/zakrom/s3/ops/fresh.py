@@ -31,7 +31,6 @@ _ABSENT: tuple[tuple[str, str, type[Error], str], ...] = (
 """Operation, keyword, the error that says "none", action."""
 
 _EMPTY: tuple[tuple[str, str, str, str, str], ...] = (
-    ("GetBucketLogging", "logging", "BucketLoggingStatus", "", "s3:GetBucketLogging"),
     ("GetBucketNotificationConfiguration", "notification", "NotificationConfiguration", "", "s3:GetBucketNotification"),
 )
 """Operation, keyword, root element, content, action."""
