@@ -319,7 +319,8 @@ def test_an_acl_changes_neither_time_nor_etag(s3: S3, open_bucket: str) -> None:
     "headers", [{"x-amz-acl": "private"}, {"x-amz-acl": "public-read"}, {"x-amz-grant-read": f"id={BOB_ID}"}]
 )
 def test_disabled_acls_are_not_set(s3: S3, bucket: str, headers: dict[str, str]) -> None:
-    """A new bucket takes no ACL but the one that says what is so: AWS refuses even ``private``."""
+    """A bucket whose ACLs were disabled takes none but the one that says what is so: AWS refuses even ``private``."""
+    disable_acls(s3, bucket)
     s3.put(bucket + "/key")
     refused = (400, "AccessControlListNotSupported")
 
@@ -332,6 +333,20 @@ def test_disabled_acls_are_not_set(s3: S3, bucket: str, headers: dict[str, str])
         assert s3.ask(method, path, query, headers).error == refused
     assert s3.ask("PUT", bucket + "/new", "", headers | {"x-amz-copy-source": bucket + "/key"}).error == refused
     assert s3.keys(bucket) == ["key"]
+
+
+def disable_acls(s3: S3, bucket: str) -> None:
+    """On purpose."""
+    body = b"<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>"
+    assert s3.ask("PUT", bucket, "ownershipControls", body=body).status == 200
+
+
+def test_a_new_bucket_takes_private(s3: S3, bucket: str) -> None:
+    """Nobody disabled ACLs on purpose there, and rclone sends it with every write; ``public-read`` would be a lie."""
+    for path, query in [(bucket + "/key", ""), (bucket, "acl"), (bucket + "/key", "acl")]:
+        assert s3.ask("PUT", path, query, {"x-amz-acl": "private"}).status == 200
+        assert s3.ask("PUT", path, query, {"x-amz-acl": "public-read"}).error == (400, "AccessControlListNotSupported")
+    assert grants(s3, bucket + "/key") == [ME]
 
 
 @pytest.mark.parametrize("headers", [{"x-amz-acl": "bucket-owner-full-control"}, {"x-amz-grant-full-control": f"id={ROOT_ID}"}])
@@ -348,8 +363,7 @@ def test_acls_come_back_when_they_are_enabled_again(s3: S3, open_bucket: str) ->
     """While ACLs are disabled all show the owner's full control; none is lost."""
     path = open_bucket + "/key"
     s3.put(path, x_amz_acl="public-read")
-    enforce = b"<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>"
-    assert s3.ask("PUT", open_bucket, "ownershipControls", body=enforce).status == 200
+    disable_acls(s3, open_bucket)
 
     assert grants(s3, path) == [ME]
     assert s3.ask("PUT", path, "acl", {"x-amz-acl": "bucket-owner-full-control"}).status == 200

@@ -26,7 +26,10 @@ from zakrom.model.acl import (
 GRANTS_MAX = 100  # Amazon S3 User Guide: "An ACL can have up to 100 grants."
 
 BUCKET_OWNER_FULL_CONTROL = "bucket-owner-full-control"
-"""The only canned ACL that means something while ACLs are disabled, because it says what is so."""
+
+_SAYS_WHAT_IS_SO = {False: frozenset({BUCKET_OWNER_FULL_CONTROL}), True: frozenset({BUCKET_OWNER_FULL_CONTROL, "private"})}
+"""Canned ACLs that are taken while ACLs are disabled; True: by default. AWS takes the first only, but rclone (before 1.61) and
+others send ``private`` with every write to a server that they know nothing about."""
 
 _OWNER = "bucket owner"
 
@@ -81,17 +84,24 @@ def check_count(grants: Sequence[Grant]) -> None:
 
 
 def check_write(
-    acl: Acl, canned_name: str | None, ownership: Ownership, public_access: PublicAccess, bucket_owner: str
+    acl: Acl,
+    canned_name: str | None,
+    ownership: Ownership,
+    public_access: PublicAccess,
+    bucket_owner: str,
+    *,
+    by_default: bool = False,
 ) -> None:
     """Returns if a bucket with these settings takes this ACL, for itself or for an object.
 
     Raises `AccessControlListNotSupported` while ACLs are disabled, unless it says what is so anyhow: full control for the
-    bucket's owner, and nothing else. The canned ACL ``private`` is refused too: so does AWS. Raises `AccessDenied` for a public
-    one where those are blocked.
+    bucket's owner, and nothing else. ``by_default``: nobody disabled them on purpose; then ``private`` is taken too. Raises
+    `AccessDenied` for a public one where those are blocked.
     """
     if ownership == ENFORCED:
-        only = Acl.private(bucket_owner).grants
-        if canned_name not in (None, BUCKET_OWNER_FULL_CONTROL) or (canned_name is None and set(acl.grants) != set(only)):
+        if canned_name not in _SAYS_WHAT_IS_SO[by_default] and (
+            canned_name or {*acl.grants} != {*Acl.private(bucket_owner).grants}
+        ):
             raise errors.AccessControlListNotSupported
     elif acl.public and public_access.block_public_acls:
         raise errors.AccessDenied

@@ -55,7 +55,14 @@ async def in_headers(call: Call, owner: str, bucket_owner: str) -> Asked | None:
 def check(call: Call, asked: Asked) -> None:
     """Returns if the call's bucket takes this ACL. Raises as `rules.acl.check_write`."""
     documents = call.documents
-    rules.check_write(asked.acl, asked.canned, ownership_of(documents), public_access_of(documents), call.bucket.owner)
+    rules.check_write(
+        asked.acl,
+        asked.canned,
+        ownership_of(documents),
+        public_access_of(documents),
+        call.bucket.owner,
+        by_default=OWNERSHIP_KIND not in documents,
+    )
 
 
 async def resolve(call: Call, grants: Iterable[Grant], names: Names) -> tuple[Grant, ...]:

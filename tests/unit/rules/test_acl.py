@@ -98,6 +98,15 @@ def test_which_acls_a_bucket_takes(
         rules.check_write(acl, canned, ownership, blocked, "me")
 
 
+def test_private_says_what_is_so_by_default() -> None:
+    """Who disabled ACLs on purpose gets AWS's rigour; others are spared it, but for what would be a lie."""
+    rules.check_write(MINE, "private", ENFORCED, ALL_BLOCKED, "me", by_default=True)
+    rules.check_write(MINE, FULL, ENFORCED, ALL_BLOCKED, "me", by_default=True)
+    for acl, canned in [(PUBLIC, "public-read"), (GUEST, None), (Acl("me", ()), None), (MINE, "aws-exec-read")]:
+        with pytest.raises(errors.AccessControlListNotSupported):
+            rules.check_write(acl, canned, ENFORCED, ALL_BLOCKED, "me", by_default=True)
+
+
 def test_new_buckets() -> None:
     """Ownership is asked before public access, as AWS does."""
     rules.check_new_bucket(MINE, ENFORCED, ALL_BLOCKED)

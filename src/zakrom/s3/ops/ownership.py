@@ -39,7 +39,7 @@ _DEFAULTS: dict[str, tuple[Ownership, PublicAccess]] = {"aws": (ENFORCED, ALL_BL
 
 
 async def documents_of_new_bucket(call: Call) -> dict[str, bytes]:
-    """What a new bucket's headers and the server's defaults come to; what is as with AWS is not written down.
+    """What a new bucket's headers and the server's defaults come to; what is by default as with AWS is not written down.
 
     Raises `InvalidArgument`, `InvalidBucketAclWithObjectOwnership`, `InvalidBucketAclWithBlockPublicAccessError` and as
     `acls.in_headers`.
@@ -53,7 +53,7 @@ async def documents_of_new_bucket(call: Call) -> dict[str, bytes]:
     acl = asked.acl if asked else Acl.private(owner)
     rules.check_new_bucket(acl, ownership, public_access)
     documents: dict[str, bytes] = {}
-    if ownership != ENFORCED:
+    if ownership != ENFORCED or text is not None:
         documents[OWNERSHIP_KIND] = ownership.encode()
     if public_access != ALL_BLOCKED:
         documents[PUBLIC_ACCESS_KIND] = public_access.dumps()
@@ -83,7 +83,7 @@ async def put_bucket_ownership_controls(call: Call) -> Response:
     """Sets the bucket's object ownership. Raises `InvalidBucketAclWithObjectOwnership`."""
     ownership = parse_ownership_controls(await read_body(call, BODY_BYTES_MAX))
     rules.check_ownership(acl_of(call.documents, call.bucket.owner), ownership)
-    return await _set(call, OWNERSHIP_KIND, None if ownership == ENFORCED else ownership.encode(), 200)
+    return await _set(call, OWNERSHIP_KIND, ownership.encode(), 200)
 
 
 @operation("DeleteBucketOwnershipControls", "DELETE", BUCKET, "ownershipControls", action="s3:PutBucketOwnershipControls")
