@@ -3,7 +3,6 @@
 They are a bucket's documents ``acl``, ``ownership`` and ``public-access-block``, and a version's entry ``acl``. Absent means
 what AWS gives a new bucket: private, ACLs disabled (BucketOwnerEnforced), everything public blocked. What was removed on
 purpose is a document of its own (`REMOVED`), because it means the opposite: a bucket of AWS as it was before April 2023.
-Ownership that was set on purpose is always written down.
 
 Source: Amazon S3 User Guide, "Access control list (ACL) overview", "Controlling ownership of objects and disabling ACLs",
 "Blocking public access to your Amazon S3 storage".

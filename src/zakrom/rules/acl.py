@@ -28,8 +28,8 @@ GRANTS_MAX = 100  # Amazon S3 User Guide: "An ACL can have up to 100 grants."
 BUCKET_OWNER_FULL_CONTROL = "bucket-owner-full-control"
 
 _SAYS_WHAT_IS_SO = {False: frozenset({BUCKET_OWNER_FULL_CONTROL}), True: frozenset({BUCKET_OWNER_FULL_CONTROL, "private"})}
-"""Canned ACLs that are taken while ACLs are disabled; True: by default. AWS takes the first only, but rclone (before 1.61) and
-others send ``private`` with every write to a server that they know nothing about."""
+"""Canned ACLs that are taken while ACLs are disabled; True: by default. AWS takes the first only, but rclone 1.60 and others
+send ``private`` with every write to a server that they know nothing about."""
 
 _OWNER = "bucket owner"
 
@@ -99,9 +99,8 @@ def check_write(
     `AccessDenied` for a public one where those are blocked.
     """
     if ownership == ENFORCED:
-        if canned_name not in _SAYS_WHAT_IS_SO[by_default] and (
-            canned_name or {*acl.grants} != {*Acl.private(bucket_owner).grants}
-        ):
+        full_control = canned_name is None and {*acl.grants} == {*Acl.private(bucket_owner).grants}
+        if not full_control and canned_name not in _SAYS_WHAT_IS_SO[by_default]:
             raise errors.AccessControlListNotSupported
     elif acl.public and public_access.block_public_acls:
         raise errors.AccessDenied

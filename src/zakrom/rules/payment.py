@@ -21,7 +21,7 @@ def charged(document: bytes, bucket: Bucket, caller: Caller, sent: str | None) -
     ``sent``: the header ``x-amz-request-payer``. The bucket's owner and root, who runs the server, never pay.
     """
     user = caller.user
-    if document != REQUESTER or (user is not None and (user.root or user.canonical_id == bucket.owner)):
+    if document != REQUESTER or caller.canonical_id == bucket.owner or (user is not None and user.root):
         return False
     if user is None or sent != "requester":
         raise errors.AccessDenied

@@ -1,4 +1,7 @@
-"""Who owns what lies in a bucket, what of it can be public, and what of both a new bucket begins with."""
+"""Who owns what lies in a bucket, what of it can be public, and what of both a new bucket begins with.
+
+Ownership that was set on purpose is always written down, also where it is what is so by default: `rules.acl.check_write` asks.
+"""
 
 from __future__ import annotations
 
