@@ -35,6 +35,12 @@ def enforced(call: Call) -> bool:
     return ownership_of(call.documents) == ENFORCED
 
 
+def is_asked(call: Call) -> bool:
+    """Whether any header asks for an ACL."""
+    header = call.request.text
+    return header(_CANNED) is not None or any(map(header, GRANT_HEADERS))
+
+
 async def in_headers(call: Call, owner: str, bucket_owner: str) -> Asked | None:
     """The ACL that the headers ask for, for what ``owner`` owns; None if they ask for none.
 

@@ -24,6 +24,8 @@ BODY_BYTES_MAX = 64 * 1024  # 100 grants, each with the longest group, a display
 @extras.source
 async def acl_of_write(call: Call) -> Mapping[str, str]:
     """The ACL of a new version; one that is private is not written down."""
+    if not acls.is_asked(call):  # nearly always
+        return _NONE
     owner = acls.owner_of_write(call)
     asked = await acls.in_headers(call, owner, call.bucket.owner)
     if asked is None:
