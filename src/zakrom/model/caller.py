@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from zakrom.model.facts import User
 
 
-class Caller(NamedTuple):
+class Caller(msgspec.Struct, frozen=True):
     """The sender of a request. ``user`` None: anonymous. ``signed``: how they proved it, for rules that ask."""
 
     user: User | None

@@ -13,6 +13,7 @@ from zakrom.wire import acl as wire
 from zakrom.wire.acl import GRANT_HEADERS, IN_HEADERS, Names
 
 _CANNED = "x-amz-acl"
+_HEADERS = frozenset((_CANNED, *GRANT_HEADERS))
 
 
 class Asked(NamedTuple):
@@ -37,8 +38,7 @@ def enforced(call: Call) -> bool:
 
 def is_asked(call: Call) -> bool:
     """Whether any header asks for an ACL."""
-    header = call.request.text
-    return header(_CANNED) is not None or any(map(header, GRANT_HEADERS))
+    return not _HEADERS.isdisjoint(call.request.texts)
 
 
 async def in_headers(call: Call, owner: str, bucket_owner: str) -> Asked | None:

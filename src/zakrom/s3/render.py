@@ -39,6 +39,9 @@ _UNSERVED_HEADERS = (
 )
 """Headers that ask for what is not there yet. To ignore them would be a lie (encrypted? locked?)."""
 
+_OBJECT_LOCK = "x-amz-bucket-object-lock-enabled"
+_MAY_BE_REFUSED = frozenset((*_UNSERVED_HEADERS, _OBJECT_LOCK))
+
 
 def empty(status: int, *fields: Header) -> Response:
     """An answer without a body."""
@@ -52,11 +55,13 @@ def xml_response(root: str, content: str, *fields: Header, status: int = 200) ->
 
 def refuse_unserved_headers(call: Call) -> None:
     """Raises `NotServed` for headers whose wish would be ignored."""
+    if _MAY_BE_REFUSED.isdisjoint(call.request.texts):
+        return
     for name in _UNSERVED_HEADERS:
         if call.header(name) is not None:
             raise errors.NotServed(header=name)
-    if call.header("x-amz-bucket-object-lock-enabled") in ("true", "True"):
-        raise errors.NotServed(header="x-amz-bucket-object-lock-enabled")
+    if call.header(_OBJECT_LOCK) in ("true", "True"):
+        raise errors.NotServed(header=_OBJECT_LOCK)
 
 
 def storage_class(call: Call, default: str = "STANDARD") -> str:
@@ -110,7 +115,7 @@ def object_headers(call: Call, version: Version) -> list[Header]:
             if call.caller.user is None:
                 raise errors.InvalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
             kept = {**kept, **overrides}
-    fields += [(_title(name), value) for name, value in kept.items()]
+    fields += [(_TITLES[name], value) for name, value in kept.items()]
     if "content-type" not in kept:
         fields.append(("Content-Type", DEFAULT_TYPE))
     if call.bucket.versioning is not Versioning.NEVER:
@@ -122,10 +127,6 @@ def object_headers(call: Call, version: Version) -> list[Header]:
     if details.tags:
         fields.append(("x-amz-tagging-count", str(len(details.tags))))
     return fields + extras.headers(call, version)
-
-
-def _title(name: str) -> str:
-    return _TITLES[name]
 
 
 _TITLES = {name.decode(): name.decode().title() for name in headers.KEPT}
