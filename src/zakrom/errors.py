@@ -34,7 +34,7 @@ class Error(Exception):
 
     def __init__(self, message: str | None = None, **fields: Field) -> None:
         """``message`` replaces the default; ``fields`` are named facts (snake_case) which doors show as they see fit."""
-        self.message: str = message or (type(self).__doc__ or "").strip()
+        self.message: str = (type(self).__doc__ or "").strip() if message is None else message
         self.fields = fields
         super().__init__(self.message)
 
@@ -227,6 +227,42 @@ class AccessControlListNotSupported(Invalid):
     """The bucket does not allow ACLs"""
 
 
+class AmbiguousGrantByEmailAddress(Invalid):
+    """The email address you provided is associated with more than one account."""
+
+
+class UnresolvableGrantByEmailAddress(Invalid):
+    """The email address you provided does not match any account on record."""
+
+
+class MalformedACLError(Invalid):
+    """The XML you provided was not well-formed or did not validate against our published schema"""
+
+
+class MissingSecurityHeader(Invalid):
+    """Your request was missing a required header"""
+
+
+class UnexpectedContent(Invalid):
+    """This request does not support content"""
+
+
+class InvalidBucketAclWithObjectOwnership(Invalid):
+    """Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"""
+
+
+class InvalidBucketAclWithBlockPublicAccessError(Invalid):
+    """Bucket cannot have public ACLs set with BlockPublicAccess enabled"""
+
+
+class TooManyConfigurations(Invalid):
+    """You are attempting to create a new configuration but have already reached the 1,000-configuration limit."""
+
+
+class InvalidTargetBucketForLogging(Invalid):
+    """The target bucket for logging does not exist"""
+
+
 class AuthorizationHeaderMalformed(Invalid):
     """The authorization header is malformed."""
 
@@ -272,6 +308,10 @@ class AccessDenied(Denied):
 
 class AccessForbidden(Denied):
     """CORSResponse: This CORS request is not allowed. This is usually because the evalution of Origin, request method / Access-Control-Request-Method or Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."""
+
+
+class CrossLocationLoggingProhibitted(Denied):
+    """Cross S3 location logging not allowed."""
 
 
 class SignatureDoesNotMatch(Denied):

@@ -41,6 +41,7 @@ SIZE_BYTES_MAX = (1 << 63) - 1  # what SQLite can count
 DURATION_SECONDS_MAX = 100 * 366 * 86400.0  # more is a slip of the finger
 
 Server = Literal["http1", "uvicorn"]
+BucketDefaults = Literal["aws", "classic"]
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -257,6 +258,7 @@ DOMAIN = Kind("domain", _parse_domain, "a domain name")
 USER = Kind("access key", _parse_user, "1 to 128 printable ASCII characters without spaces and commas")
 PASSWORD = Kind("secret", _parse_password, "1 to 256 printable characters")
 SERVER: Kind[Server] = _choice(("http1", "uvicorn"), Server)
+BUCKET_DEFAULTS: Kind[BucketDefaults] = _choice(("aws", "classic"), BucketDefaults)
 LOG_FORMAT: Kind[LogFormat] = _choice(("auto", "json", "console"), LogFormat)
 LOG_LEVEL: Kind[LogLevel] = _choice(("debug", "info", "warning", "error"), LogLevel)
 
@@ -469,6 +471,13 @@ class Settings:
         "How many buckets one user may own.",
         reason="The default quota of an AWS account.",
     )
+    bucket_defaults: BucketDefaults = _setting(
+        _S3,
+        "aws",
+        BUCKET_DEFAULTS,
+        "What a new bucket gets: ACLs disabled and public access blocked (aws), or ACLs enabled and nothing blocked (classic).",
+        reason="AWS since April 2023, and before. Buckets that exist stay as they are; each can be changed.",
+    )
     minio_health: bool = _setting(
         _S3,
         "on",
@@ -525,6 +534,14 @@ class Settings:
         SIZE,
         "The most that the scrub reads per second. 0: as fast as it can.",
         reason="A fraction of what any disk can do, so that nobody feels it; 2.7 TB a day.",
+    )
+
+    bucket_log_interval_seconds: float = _setting(
+        _CHORES,
+        "5m",
+        TIMEOUT,
+        "How long lines of a bucket's server access log are gathered before they become an object in the target bucket.",
+        reason="One object for each worker each time; AWS delivers within hours. A killed process loses what it gathered.",
     )
 
     # -------------------------------------------------------------------------------------------------------------- logs

@@ -164,6 +164,27 @@ def test_a_listing_of_buckets_in_pages(s3: S3) -> None:
     assert s3.ask("GET", "/", {"continuation-token": "\u00e9"}).error == (400, "InvalidArgument")
 
 
+def test_buckets_of_a_region(s3: S3) -> None:
+    """The filter comes before the page; a region that the server has not is 400, as recorded."""
+    names = [f"regional-{number}" for number in range(6)]
+    for number, name in enumerate(names):
+        region = "eu-north-1" if number % 3 == 2 else "us-east-1"
+        body = f"<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+        assert s3.ask("PUT", f"/{name}", body=body.encode()).status == 200
+    query = {"prefix": "regional-", "bucket-region": "eu-north-1", "max-buckets": "1"}
+
+    first = s3.ask("GET", "/", query)
+    second = s3.ask("GET", "/", query | {"continuation-token": first.text("ContinuationToken") or ""})
+
+    assert [page.texts("Buckets/Bucket/Name") for page in (first, second)] == [["regional-2"], ["regional-5"]]
+    assert second.text("ContinuationToken") is None
+    assert s3.ask("GET", "/", query | {"bucket-region": "eu-west-1"}).texts("Buckets/Bucket") == []
+    wrong = s3.ask("GET", "/", query | {"bucket-region": "eu-east-1"})
+    assert wrong.error == (400, "InvalidArgument")
+    assert wrong.text("Message") == "Argument value eu-east-1 is not a valid AWS Region"
+    assert wrong.fields == {"ArgumentName": "bucket-region"}
+
+
 # --------------------------------------------------------------------------------------------------------------- owners
 
 

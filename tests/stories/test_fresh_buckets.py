@@ -74,16 +74,6 @@ def test_the_acl_of_an_absent_key(s3: S3, bucket: str) -> None:
     assert s3.ask("PUT", bucket + "/absent", "acl", {"x-amz-acl": "private"}).error == (404, "NoSuchKey")
 
 
-@pytest.mark.parametrize("of", ["", "/key"])
-def test_acls_that_change_nothing_are_taken(s3: S3, bucket: str, of: str) -> None:
-    """``private`` is what is so; ``public-read`` would be a lie."""
-    s3.put(bucket + "/key")
-
-    assert s3.ask("PUT", bucket + of, "acl", {"x-amz-acl": "private"}).status == 200
-    assert s3.ask("PUT", bucket + of, "acl", {"x-amz-acl": "public-read"}).error == (400, "AccessControlListNotSupported")
-    assert s3.ask("PUT", bucket + of, "acl", body=b"<AccessControlPolicy/>").error == (400, "AccessControlListNotSupported")
-
-
 @pytest.mark.parametrize(
     "headers",
     [
@@ -98,11 +88,3 @@ def test_wishes_that_are_not_served_are_refused(s3: S3, bucket: str, headers: di
     assert answer.error == (501, "NotImplemented")
     assert answer.fields == {"Header": next(iter(headers))}
     assert s3.keys(bucket) == []
-
-
-def test_acls_of_writes(s3: S3, bucket: str) -> None:
-    """Clients send ``private`` with every write."""
-    assert s3.ask("PUT", bucket + "/key", headers={"x-amz-acl": "private"}).status == 200
-    assert s3.ask("PUT", bucket + "/key", headers={"x-amz-acl": "bucket-owner-full-control"}).status == 200
-    assert s3.ask("PUT", bucket + "/key", headers={"x-amz-acl": "public-read"}).error == (400, "AccessControlListNotSupported")
-    assert s3.ask("PUT", bucket + "/key", headers={"x-amz-grant-read": "id=x"}).error == (400, "AccessControlListNotSupported")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import importlib
 import signal
+from collections.abc import Callable
 from socket import socket
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from zakrom.errors import Error
 from zakrom.observe import logs
 from zakrom.observe.logs import Access, AccessLog
 from zakrom.observe.metrics import BucketUsage, Metrics
+from zakrom.s3.bucket_logs import BucketLogs, Ended
 from zakrom.s3.call import DoorOptions
 from zakrom.s3.door import SYSTEM_PREFIX, Door, Note
 from zakrom.s3.system import System
@@ -54,6 +57,7 @@ def make_doors(context: Context, store: Store) -> tuple[Handler, Handler]:
         reserved_buckets=frozenset({MINIO_BUCKET}) if settings.minio_health else frozenset(),
         buckets_per_owner_max=settings.buckets_max,
         sigv2=settings.sigv2,
+        bucket_defaults=settings.bucket_defaults,
     )
     log = logs.logger("s3")
 
@@ -80,7 +84,10 @@ async def _serve(context: Context, index: int, place: Place) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     store = await open_store(context)
     settings = context.settings
-    recorder = Recorder(context)
+    bucket_logs = BucketLogs(store, clock_ms, _log_of_deliveries())
+    recorder = Recorder(context, bucket_logs)
+    served = asyncio.Event()
+    delivering = asyncio.create_task(_deliver(bucket_logs, settings.bucket_log_interval_seconds, served))
     server = importlib.import_module(f"zakrom.web.{_SERVERS[settings.server]}")
     place.ready()
 
@@ -102,8 +109,27 @@ async def _serve(context: Context, index: int, place: Place) -> None:
         else:
             await serve(door, context.s3)
     finally:
+        served.set()
+        await delivering
         await store.close()
         recorder.close()
+
+
+async def _deliver(bucket_logs: BucketLogs, interval_seconds: float, served: asyncio.Event) -> None:
+    """Delivers access logs to their buckets by and by, and the rest when the last request was ``served``."""
+    while not served.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(served.wait(), interval_seconds)
+        await bucket_logs.deliver()
+
+
+def _log_of_deliveries() -> Callable[[str, Error], None]:
+    log = logs.logger("s3")
+
+    def report(target: str, error: Error) -> None:
+        log.warning("an access log was not delivered", bucket=target, code=type(error).__name__, reason=str(error))
+
+    return report
 
 
 async def render_metrics(metrics: Metrics, store: Store) -> bytes:
@@ -123,8 +149,9 @@ async def render_metrics(metrics: Metrics, store: Store) -> bytes:
 class Recorder:
     """Counts and logs each request when its answer has been sent."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, bucket_logs: BucketLogs | None = None) -> None:
         self._metrics = context.metrics
+        self._bucket_logs = bucket_logs
         self._log = AccessLog(context.log_format, STDERR) if context.settings.access_log else None
 
     def __call__(self, record: Record) -> None:
@@ -134,6 +161,9 @@ class Recorder:
         status = record.status or 499  # the client left before an answer; nginx's number for it
         self._metrics.request(known.operation, status, known.code, record.seconds, record.bytes_in, record.bytes_out)
         request = record.request
+        if known.logged is not None and self._bucket_logs is not None and request is not None and record.response is not None:
+            ended = Ended(request, record.response, status, record.bytes_out, record.seconds, known.request_id, known.code)
+            self._bucket_logs.add(known.logged, ended)
         if self._log is None or (request is not None and request.path.startswith(SYSTEM_PREFIX)):
             return  # load balancers ask for health every second: that is no access
         self._log.line(

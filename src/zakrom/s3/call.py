@@ -29,6 +29,7 @@ class DoorOptions(NamedTuple):
     buckets_per_owner_max: int = 10_000
     sigv2: bool = True
     clock_skew_ms: int = 15 * 60 * 1000
+    bucket_defaults: str = "aws"  # what a new bucket gets: see `settings.Settings.bucket_defaults`
 
 
 class Call:
@@ -77,6 +78,7 @@ class Call:
         self.options = options
         self.request_id = request_id
         self.now_ms = now_ms
+        self.documents = documents
         self.param = target.query.first.get
         self.header = request.text
         self.documents = documents

@@ -14,9 +14,11 @@ import msgspec
 from zakrom import errors
 from zakrom.errors import Error
 from zakrom.identity.doorman import Doorman
+from zakrom.model import bucket_log
 from zakrom.model.caller import ANONYMOUS
-from zakrom.rules import access
+from zakrom.rules import access, payment
 from zakrom.s3 import cors, registry
+from zakrom.s3.bucket_logs import Logged
 from zakrom.s3.call import Call, DoorOptions
 from zakrom.s3.operation import Router
 from zakrom.store import Store
@@ -52,6 +54,7 @@ class Note(msgspec.Struct):
     access_key: str | None = None
     bucket: str | None = None
     key: str | None = None
+    logged: Logged | None = None
 
 
 class Door:
@@ -119,15 +122,22 @@ class Door:
         if target.bucket is not None and operation.name != "CreateBucket":
             bucket = await self._store.catalog.bucket(target.bucket)
             documents = await self._store.catalog.documents(bucket.id)
+            if bucket_log.KIND in documents:
+                note.logged = Logged(bucket, documents[bucket_log.KIND], caller, operation, target.key)
         if not operation.open:
             access.check(caller, operation.action, bucket)
         if bucket is not None:
             access.check_owner(request.text("x-amz-expected-bucket-owner"), bucket)
         if operation.run is None:
             raise errors.NotServed(f"{operation.name} is not implemented.", header=operation.keyword or None)
-        return await operation.run(
-            Call(request, target, caller, verified, bucket, self._store, self._options, note.request_id, now_ms, documents)
-        )
+        call = Call(request, target, caller, verified, bucket, self._store, self._options, note.request_id, now_ms, documents)
+        if bucket is None or payment.KIND not in documents:
+            return await operation.run(call)
+        charged = payment.charged(documents[payment.KIND], bucket, caller, request.text("x-amz-request-payer"))
+        response = await operation.run(call)
+        if charged:
+            response.headers.append(("x-amz-request-charged", "requester"))
+        return response
 
     def _refuse(self, error: Error, request: Request, note: Note) -> Response:
         status = status_of(error)

@@ -8,6 +8,7 @@ import struct
 from zakrom import errors
 from zakrom.catalog.changes import Condition
 from zakrom.model.facts import Details
+from zakrom.s3.acls import owner_of_write
 from zakrom.s3.call import Call
 from zakrom.s3.render import storage_class
 from zakrom.store.objects import Draft
@@ -58,7 +59,14 @@ def directive(call: Call, name: str) -> str:
 def draft(call: Call, made: Details, condition: Condition | None, default_class: str = "STANDARD") -> Draft:
     """What the new version of the call's key will be."""
     return Draft(
-        call.bucket, call.key, call.now_ms, new_nonce(), storage_class(call, default_class), call.bucket.owner, made, condition
+        call.bucket,
+        call.key,
+        call.now_ms,
+        new_nonce(),
+        storage_class(call, default_class),
+        owner_of_write(call),
+        made,
+        condition,
     )
 
 

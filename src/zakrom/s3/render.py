@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zakrom import errors
+from zakrom.model.acl import ENFORCED, Grant, ownership_of
 from zakrom.model.facts import Checksum, Version, Versioning
 from zakrom.s3 import extras
 from zakrom.s3.call import Call
@@ -26,9 +27,6 @@ STORAGE_CLASSES = frozenset(
 
 _XML = ("Content-Type", "application/xml")
 
-_ACLS_WITHOUT_EFFECT = frozenset({"private", "bucket-owner-full-control"})
-"""Canned ACLs that say what is so in any case; rclone and others send them with every write."""
-
 _UNSERVED_HEADERS = (
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-customer-algorithm",
@@ -40,16 +38,8 @@ _UNSERVED_HEADERS = (
 )
 """Headers that ask for what is not there yet. To ignore them would be a lie (encrypted? locked?)."""
 
-_GRANTS = (
-    "x-amz-grant-full-control",
-    "x-amz-grant-read",
-    "x-amz-grant-write",
-    "x-amz-grant-read-acp",
-    "x-amz-grant-write-acp",
-)
-
-_OBJECT_LOCK, _OWNERSHIP, _ACL = "x-amz-bucket-object-lock-enabled", "x-amz-object-ownership", "x-amz-acl"
-_MAY_BE_REFUSED = frozenset((*_UNSERVED_HEADERS, _OBJECT_LOCK, _OWNERSHIP, _ACL, *_GRANTS))
+_OBJECT_LOCK = "x-amz-bucket-object-lock-enabled"
+_MAY_BE_REFUSED = frozenset((*_UNSERVED_HEADERS, _OBJECT_LOCK))
 
 
 def empty(status: int, *fields: Header) -> Response:
@@ -63,7 +53,7 @@ def xml_response(root: str, content: str, *fields: Header, status: int = 200) ->
 
 
 def refuse_unserved_headers(call: Call) -> None:
-    """Raises `NotServed` or `AccessControlListNotSupported` for headers whose wish would be ignored."""
+    """Raises `NotServed` for headers whose wish would be ignored."""
     if _MAY_BE_REFUSED.isdisjoint(call.request.texts):
         return
     for name in _UNSERVED_HEADERS:
@@ -71,16 +61,6 @@ def refuse_unserved_headers(call: Call) -> None:
             raise errors.NotServed(header=name)
     if call.header(_OBJECT_LOCK) in ("true", "True"):
         raise errors.NotServed(header=_OBJECT_LOCK)
-    if call.header(_OWNERSHIP) not in (None, "BucketOwnerEnforced"):
-        raise errors.NotServed(header=_OWNERSHIP)
-    refuse_acl(call)
-
-
-def refuse_acl(call: Call) -> None:
-    """Raises `AccessControlListNotSupported`, as a bucket does whose ACLs are disabled, unless the ACL changes nothing."""
-    acl = call.header(_ACL)
-    if (acl is not None and acl not in _ACLS_WITHOUT_EFFECT) or any(call.header(name) for name in _GRANTS):
-        raise errors.AccessControlListNotSupported
 
 
 def storage_class(call: Call, default: str = "STANDARD") -> str:
@@ -157,8 +137,28 @@ def tagging_xml(tags: Iterable[tuple[str, str]]) -> str:
     return f"<TagSet>{rows}</TagSet>"
 
 
-async def owner_xml(call: Call, canonical_id: str, tag: str = "Owner") -> str:
-    """An owner by canonical id, with the display name if the user is still there."""
+async def person_xml(call: Call, canonical_id: str) -> str:
+    """Somebody by canonical id, with the display name if the user is still there."""
     user = await call.store.catalog.user_by_canonical_id(canonical_id)
-    name = element("DisplayName", user.display_name) if user else ""
-    return f"<{tag}><ID>{escape(canonical_id)}</ID>{name}</{tag}>"
+    return f"<ID>{escape(canonical_id)}</ID>{element('DisplayName', user.display_name) if user else ''}"
+
+
+async def owner_xml(call: Call, canonical_id: str, tag: str = "Owner") -> str:
+    """The same as an owner."""
+    return f"<{tag}>{await person_xml(call, canonical_id)}</{tag}>"
+
+
+async def people_xml(call: Call, grants: Iterable[Grant], *others: str) -> dict[str, str]:
+    """`person_xml` of all whom these grants name, and of others, by canonical id."""
+    named = {grant.grantee for grant in grants if grant.grantee_type == "CanonicalUser"}
+    return {one: await person_xml(call, one) for one in named.union(others)}
+
+
+def shown_owner(call: Call, stored: str) -> str:
+    """Who owns a version or an upload whose record says ``stored``: while ACLs are disabled, the bucket's owner owns all."""
+    return call.bucket.owner if ownership_of(call.documents) == ENFORCED else stored
+
+
+async def owners_xml(call: Call, stored: Iterable[str]) -> dict[str, str]:
+    """The owners that a listing shows, by what the records say."""
+    return {one: await owner_xml(call, shown_owner(call, one)) for one in set(stored)}

@@ -10,18 +10,13 @@ from zakrom.s3.operation import BUCKET, OBJECT, Level, unserved
 
 _BUCKET_DOCUMENTS: tuple[tuple[str, str, str], ...] = (
     ("abac", "BucketAbac", "GP"),
-    ("accelerate", "BucketAccelerateConfiguration", "P"),
     ("encryption", "BucketEncryption", "PD"),
     ("lifecycle", "BucketLifecycleConfiguration", "P"),
     ("lifecycle", "BucketLifecycle", "D"),
-    ("logging", "BucketLogging", "P"),
     ("notification", "BucketNotificationConfiguration", "P"),
     ("object-lock", "ObjectLockConfiguration", "P"),
-    ("ownershipControls", "BucketOwnershipControls", "PD"),
     ("policy", "BucketPolicy", "PD"),
-    ("publicAccessBlock", "PublicAccessBlock", "PD"),
     ("replication", "BucketReplication", "PD"),
-    ("requestPayment", "BucketRequestPayment", "P"),
     ("metadataConfiguration", "BucketMetadataConfiguration", "GDC"),
     ("metadataTable", "BucketMetadataTableConfiguration", "GDC"),
 )
@@ -29,12 +24,7 @@ _BUCKET_DOCUMENTS: tuple[tuple[str, str, str], ...] = (
 
 _VERBS = {"G": ("Get", "GET"), "P": ("Put", "PUT"), "D": ("Delete", "DELETE"), "C": ("Create", "POST")}
 
-_NAMED_CONFIGURATIONS = (
-    ("analytics", "Analytics"),
-    ("intelligent-tiering", "IntelligentTiering"),
-    ("inventory", "Inventory"),
-    ("metrics", "Metrics"),
-)
+_NAMED_CONFIGURATIONS = (("inventory", "Inventory"),)
 """Configurations of which a bucket may have several, told apart by ``id``."""
 
 _OTHERS: tuple[tuple[str, str, Level, str], ...] = (
@@ -46,7 +36,6 @@ _OTHERS: tuple[tuple[str, str, Level, str], ...] = (
     ("PutObjectLegalHold", "PUT", OBJECT, "legal-hold"),
     ("GetObjectRetention", "GET", OBJECT, "retention"),
     ("PutObjectRetention", "PUT", OBJECT, "retention"),
-    ("GetObjectTorrent", "GET", OBJECT, "torrent"),
     ("RestoreObject", "POST", OBJECT, "restore"),
     ("SelectObjectContent", "POST", OBJECT, "select"),
     ("RenameObject", "PUT", OBJECT, "renameObject"),

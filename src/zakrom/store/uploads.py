@@ -148,9 +148,15 @@ COMPLETED_UPLOAD = "upload"
 """Where a version's details keep the id of the upload that made it."""
 
 
+INITIATOR = "initiator"
+"""Where an upload's details keep the canonical id of who created it, if that is not its owner. No version has it."""
+
+
 def _details(upload: Upload, checksum: Checksum | None) -> Details:
     kept = upload.details
-    return Details(kept.headers, kept.metadata, kept.tags, checksum, {**kept.extra, COMPLETED_UPLOAD: upload.id})
+    extra = {**kept.extra, COMPLETED_UPLOAD: upload.id}
+    extra.pop(INITIATOR, None)
+    return Details(kept.headers, kept.metadata, kept.tags, checksum, extra)
 
 
 async def _completed_before(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from zakrom import errors
+from zakrom.model.acl import OWNERSHIPS, Ownership, PublicAccess
 from zakrom.wire import checksums, dates, etags, xml
 from zakrom.wire.xml import Node
 
@@ -18,6 +19,7 @@ PARTS_MAX = 10_000  # Amazon S3 User Guide, "Multipart upload limits"
 _DELETE_OBJECT = frozenset({"Key", "VersionId", "ETag", "LastModifiedTime", "Size"})
 _PART_CHECKSUMS = {f"Checksum{algorithm}": algorithm for algorithm in checksums.ALGORITHMS}
 _PART = frozenset({"PartNumber", "ETag", *_PART_CHECKSUMS})
+_BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")  # as `PublicAccess` has them
 _VERSIONING_STATES = ("Enabled", "Suspended")
 _MFA_STATES = ("Enabled", "Disabled")
 
@@ -138,6 +140,32 @@ def parse_versioning(body: bytes) -> VersioningState:
     if status not in _VERSIONING_STATES or mfa_delete not in (None, *_MFA_STATES):
         raise errors.MalformedXML
     return VersioningState(status, mfa_delete)
+
+
+def parse_ownership_controls(body: bytes) -> Ownership:
+    """An OwnershipControls body: exactly one rule. Raises `MalformedXML`."""
+    root = xml.parse(body, "OwnershipControls")
+    _only(root, {"Rule"})
+    if len(root.children) != 1:
+        raise errors.MalformedXML
+    asked = _texts(root.children[0], {"ObjectOwnership"}).get("ObjectOwnership", "").strip()
+    found = next((one for one in OWNERSHIPS if one == asked), None)
+    if found is None:
+        raise errors.MalformedXML
+    return found
+
+
+def parse_public_access_block(body: bytes) -> PublicAccess:
+    """A PublicAccessBlockConfiguration body; what it does not say is not blocked. Raises `MalformedXML`."""
+    root = xml.parse(body, "PublicAccessBlockConfiguration")
+    if len(_texts(root, {*_BLOCKS})) == 0:
+        raise errors.InvalidRequest("Must specify at least one configuration.")
+    return PublicAccess(*(_boolean(root, name) for name in _BLOCKS))
+
+
+def public_access_block_xml(blocked: PublicAccess) -> str:
+    """The content of a PublicAccessBlockConfiguration."""
+    return "".join(xml.element(name, value) for name, value in zip(_BLOCKS, blocked, strict=True))
 
 
 def parse_create_bucket(body: bytes) -> NewBucket:

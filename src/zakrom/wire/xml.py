@@ -3,8 +3,8 @@
 Writing: text is escaped and joined; `escape` and `element` serve f-strings. Characters that XML 1.0 cannot carry are written as
 numeric references (``&#x1;``), as AWS does, so that a key is never changed or dropped; clients that list such keys ask for
 ``encoding-type=url``. Reading: expat without a DTD, as UTF-8 whatever a declaration says, with limits on bytes, depth and
-number of elements, because a body is parsed before its sender's intentions are known. Namespaces and attributes are ignored:
-clients write them or not.
+number of elements, because a body is parsed before its sender's intentions are known. Namespaces are ignored: clients write
+them or not.
 """
 
 from __future__ import annotations
@@ -50,12 +50,16 @@ def _reference(match: re.Match[str]) -> str:
 
 
 class Node:
-    """An element: its name without a prefix, its text (of the element itself, references resolved), its children in order."""
+    """An element: its name without a prefix, its text (of the element itself, references resolved), its children in order.
 
-    __slots__ = ("children", "name", "text")
+    ``attributes`` have the names that were written, prefixes and all.
+    """
 
-    def __init__(self, name: str) -> None:
+    __slots__ = ("attributes", "children", "name", "text")
+
+    def __init__(self, name: str, attributes: dict[str, str]) -> None:
         self.name = name
+        self.attributes = attributes
         self.text = ""
         self.children: list[Node] = []
 
@@ -67,6 +71,10 @@ class Node:
         """The text of the first child of that name, "" if it is empty, None if there is no such child."""
         child = self.child(name)
         return None if child is None else child.text
+
+    def attribute(self, name: str) -> str | None:
+        """The value of the first attribute of that name, whatever its prefix."""
+        return next((value for title, value in self.attributes.items() if title.rpartition(":")[2] == name), None)
 
     def all(self, name: str) -> list[Node]:
         """All children of that name, in order."""
@@ -88,7 +96,7 @@ def parse(
     """
     if len(body) > bytes_max:
         raise errors.MaxMessageLengthExceeded(max_message_length_bytes=bytes_max)
-    top = Node("")
+    top = Node("", {})
     try:
         _parser(top, depth_max, elements_max).Parse(body, True)
     except expat.ExpatError:
@@ -104,12 +112,12 @@ def _parser(top: Node, depth_max: int, elements_max: int) -> expat.XMLParserType
     open_nodes = [top]
     left = elements_max
 
-    def start(name: str, _attributes: dict[str, str]) -> None:
+    def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal left
         left -= 1
         if left < 0 or len(open_nodes) > depth_max:
             raise errors.MalformedXML
-        node = Node(name.rpartition(":")[2] if ":" in name else name)
+        node = Node(name.rpartition(":")[2] if ":" in name else name, attributes)
         open_nodes[-1].children.append(node)
         open_nodes.append(node)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from zakrom import errors
-from zakrom.catalog.changes import CreateBucket, DeleteBucket
+from zakrom.catalog.changes import CreateBucket, DeleteBucket, SetDocument
+from zakrom.model.acl import ACL_KIND
 from zakrom.model.names import check_bucket_name
 from zakrom.s3.call import Call, arn
 from zakrom.s3.operation import BUCKET, operation
+from zakrom.s3.ops import ownership
 from zakrom.s3.payload import read_body
 from zakrom.s3.render import empty, refuse_unserved_headers, xml_response
 from zakrom.web.message import Response
@@ -33,13 +35,17 @@ async def create_bucket(call: Call) -> Response:
     refuse_unserved_headers(call)
     asked = parse_create_bucket(await read_body(call, BODY_BYTES_MAX))
     region = _region(call, asked.location)
-    documents = {"tagging": msgspec.msgpack.encode(check_new_bucket_tags(asked.tags))} if asked.tags else {}
+    documents = await ownership.documents_of_new_bucket(call)
+    if asked.tags:
+        documents["tagging"] = msgspec.msgpack.encode(check_new_bucket_tags(asked.tags))
     change = CreateBucket(name, call.caller.canonical_id, region, call.now_ms, call.options.buckets_per_owner_max, documents)
     try:
         await call.store.catalog.apply(change)
     except errors.BucketAlreadyOwnedByYou:
         if region != CLASSIC_REGION or asked.tags:
             raise
+        mine = await call.store.catalog.bucket(name)
+        await call.store.catalog.apply(SetDocument(mine.id, ACL_KIND, documents.get(ACL_KIND)))  # API reference: "resets" it
     return empty(200, ("Location", f"/{name}"), ("x-amz-bucket-arn", arn(name)))
 
 

@@ -6,7 +6,7 @@ from zakrom import errors
 from zakrom.catalog.interface import Found
 from zakrom.model.facts import Bucket, Details, VersionId, Versioning
 from zakrom.model.names import check_key, parse_version_id
-from zakrom.rules import access, multipart
+from zakrom.rules import access, multipart, payment
 from zakrom.rules.ranges import Span
 from zakrom.s3 import conditions, drafts, extras
 from zakrom.s3.call import Call
@@ -44,6 +44,9 @@ class Source:
         action = "s3:GetObject" if named.version_id is None else "s3:GetObjectVersion"
         access.check(call.caller, action, bucket)
         access.check_owner(call.header("x-amz-source-expected-bucket-owner"), bucket)
+        payer = (await call.store.catalog.documents(bucket.id)).get(payment.KIND)
+        if payer is not None:
+            payment.charged(payer, bucket, call.caller, call.header("x-amz-request-payer"))
         version = None if named.version_id is None else parse_version_id(named.version_id)
         return cls(call, bucket, check_key(named.key), version)
 

@@ -10,6 +10,7 @@ from zakrom.errors import Error
 from zakrom.model.facts import VersionId
 from zakrom.model.names import check_key, parse_version_id
 from zakrom.s3 import conditions
+from zakrom.s3.acls import owner_of_write
 from zakrom.s3.call import Call
 from zakrom.s3.drafts import new_nonce
 from zakrom.s3.operation import BUCKET, OBJECT, operation
@@ -69,4 +70,5 @@ def _version(text: str) -> VersionId:
 
 
 async def _delete(call: Call, key: bytes, version: VersionId | None, condition: Condition | None) -> Deleted:
-    return await objects.delete(call.store, call.bucket, key, version, call.bucket.owner, new_nonce(), call.now_ms, condition)
+    owner = owner_of_write(call)
+    return await objects.delete(call.store, call.bucket, key, version, owner, new_nonce(), call.now_ms, condition)

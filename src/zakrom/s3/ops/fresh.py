@@ -10,12 +10,9 @@ from collections.abc import Awaitable, Callable
 from zakrom import errors
 from zakrom.errors import Error
 from zakrom.s3.call import Call
-from zakrom.s3.operation import BUCKET, OBJECT, operation
-from zakrom.s3.payload import read_body
-from zakrom.s3.render import empty, owner_xml, refuse_acl, xml_response
-from zakrom.store import objects
+from zakrom.s3.operation import BUCKET, operation
+from zakrom.s3.render import xml_response
 from zakrom.web.message import Response
-from zakrom.wire.xml import parse
 
 _ABSENT: tuple[tuple[str, str, type[Error], str], ...] = (
     ("GetBucketPolicy", "policy", errors.NoSuchBucketPolicy, "s3:GetBucketPolicy"),
@@ -31,22 +28,8 @@ _ABSENT: tuple[tuple[str, str, type[Error], str], ...] = (
 )
 """Operation, keyword, the error that says "none", action."""
 
-ACL_BYTES_MAX = 64 * 1024  # S3: at most 100 grants
-
-_PAYER = "<Payer>BucketOwner</Payer>"
-_OWNERSHIP = "<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>"
-_BLOCK = (
-    "<BlockPublicAcls>true</BlockPublicAcls><IgnorePublicAcls>true</IgnorePublicAcls>"
-    "<BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>true</RestrictPublicBuckets>"
-)
-
 _EMPTY: tuple[tuple[str, str, str, str, str], ...] = (
-    ("GetBucketLogging", "logging", "BucketLoggingStatus", "", "s3:GetBucketLogging"),
     ("GetBucketNotificationConfiguration", "notification", "NotificationConfiguration", "", "s3:GetBucketNotification"),
-    ("GetBucketAccelerateConfiguration", "accelerate", "AccelerateConfiguration", "", "s3:GetAccelerateConfiguration"),
-    ("GetBucketRequestPayment", "requestPayment", "RequestPaymentConfiguration", _PAYER, "s3:GetBucketRequestPayment"),
-    ("GetBucketOwnershipControls", "ownershipControls", "OwnershipControls", _OWNERSHIP, "s3:GetBucketOwnershipControls"),
-    ("GetPublicAccessBlock", "publicAccessBlock", "PublicAccessBlockConfiguration", _BLOCK, "s3:GetBucketPublicAccessBlock"),
 )
 """Operation, keyword, root element, content, action."""
 
@@ -77,56 +60,3 @@ for _name, _keyword, _root, _content, _action in _EMPTY:
 async def get_bucket_encryption(call: Call) -> Response:
     """None: AWS would say SSE-S3 here, but what is not encrypted must not be called so."""
     raise errors.ServerSideEncryptionConfigurationNotFoundError(bucket=call.bucket.name)
-
-
-@operation("GetBucketAcl", "GET", BUCKET, "acl")
-async def get_bucket_acl(call: Call) -> Response:
-    """Full control for the owner, as every bucket has whose ACLs are disabled."""
-    return xml_response("AccessControlPolicy", await _full_control(call, call.bucket.owner))
-
-
-@operation("GetObjectAcl", "GET", OBJECT, "acl")
-async def get_object_acl(call: Call) -> Response:
-    """Full control for the bucket's owner."""
-    await objects.find(call.store, call.bucket, call.key, call.version_id())
-    return xml_response("AccessControlPolicy", await _full_control(call, call.bucket.owner))
-
-
-@operation("PutBucketAcl", "PUT", BUCKET, "acl")
-async def put_bucket_acl(call: Call) -> Response:
-    """Only an ACL that changes nothing is accepted: what a bucket answers whose ACLs are disabled."""
-    return await _put_acl(call)
-
-
-@operation("PutObjectAcl", "PUT", OBJECT, "acl")
-async def put_object_acl(call: Call) -> Response:
-    """As `put_bucket_acl`."""
-    await objects.find(call.store, call.bucket, call.key, call.version_id())
-    return await _put_acl(call)
-
-
-async def _put_acl(call: Call) -> Response:
-    refuse_acl(call)
-    if call.header("x-amz-acl") is None and not _is_owners_full_control(call, await read_body(call, ACL_BYTES_MAX)):
-        raise errors.AccessControlListNotSupported
-    return empty(200)
-
-
-def _is_owners_full_control(call: Call, body: bytes) -> bool:
-    """Whether an ACL says only what is so anyhow: s3cmd sets the source's ACL on each copy. Raises `MalformedXML`."""
-    grants = parse(body, "AccessControlPolicy").child("AccessControlList")
-    return grants is not None and all(
-        grant.text_of("Permission") == "FULL_CONTROL"
-        and (grantee := grant.child("Grantee")) is not None
-        and grantee.text_of("ID") == call.bucket.owner
-        for grant in grants.all("Grant")
-    )
-
-
-async def _full_control(call: Call, owner: str) -> str:
-    who = (await owner_xml(call, owner)).removeprefix("<Owner>").removesuffix("</Owner>")
-    return (
-        f"<Owner>{who}</Owner><AccessControlList><Grant>"
-        f'<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">{who}</Grantee>'
-        "<Permission>FULL_CONTROL</Permission></Grant></AccessControlList>"
-    )

@@ -13,7 +13,7 @@ from zakrom.model.facts import Listed, Version
 from zakrom.rules.listing import Page
 from zakrom.s3.call import Call
 from zakrom.s3.operation import BUCKET, operation
-from zakrom.s3.render import owner_xml, region_header, xml_response
+from zakrom.s3.render import owners_xml, region_header, xml_response
 from zakrom.store import listing
 from zakrom.web.message import Response
 from zakrom.wire.dates import iso8601
@@ -121,7 +121,7 @@ async def list_objects_v2(call: Call) -> Response:
 async def _contents(call: Call, names: Names, page: Page[Listed], owners: bool) -> str:
     """The rows of a page. One expression and no call that could be avoided: a page has a thousand of them."""
     rows = [entry for entry in page.entries if not isinstance(entry, bytes)]
-    owner = {name: await owner_xml(call, name) for name in {row.owner for row in rows}} if owners else {}
+    owner = await owners_xml(call, (row.owner for row in rows)) if owners else {}
     return "".join(
         [
             f"<Contents><Key>{key}</Key>"

@@ -8,7 +8,7 @@ from zakrom.model.names import parse_version_id
 from zakrom.s3.call import Call
 from zakrom.s3.operation import BUCKET, operation
 from zakrom.s3.ops.list_objects import Asked, Names
-from zakrom.s3.render import checksum_type, owner_xml, xml_response
+from zakrom.s3.render import checksum_type, owners_xml, xml_response
 from zakrom.store import listing
 from zakrom.web.message import Response
 from zakrom.wire.dates import iso8601
@@ -32,9 +32,7 @@ async def list_object_versions(call: Call) -> Response:
     names = asked.names
     last = page.entries[-1] if page.truncated and page.entries else None
     next_key, next_version = (last, None) if isinstance(last, bytes) else (last.key, last.version_id) if last else (None, None)
-    owners = {
-        name: await owner_xml(call, name) for name in {entry.owner for entry in page.entries if not isinstance(entry, bytes)}
-    }
+    owners = await owners_xml(call, (entry.owner for entry in page.entries if not isinstance(entry, bytes)))
     rows = "".join(_row(names, entry, owners[entry.owner]) for entry in page.entries if not isinstance(entry, bytes))
     return xml_response(
         "ListVersionsResult",

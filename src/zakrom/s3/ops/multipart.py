@@ -5,11 +5,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
+import msgspec
+
 from zakrom import errors
+from zakrom.model.acl import ANONYMOUS_ID
 from zakrom.model.facts import Checksum, Part, Upload
 from zakrom.rules import multipart, ranges
 from zakrom.rules.ranges import Span
 from zakrom.s3 import conditions, drafts, extras
+from zakrom.s3.acls import owner_of_write
 from zakrom.s3.call import Call
 from zakrom.s3.operation import BUCKET, OBJECT, operation
 from zakrom.s3.ops.copy_object import Source
@@ -22,6 +26,7 @@ from zakrom.s3.render import (
     empty,
     owner_xml,
     refuse_unserved_headers,
+    shown_owner,
     storage_class,
     written_headers,
     xml_response,
@@ -51,14 +56,18 @@ async def create_multipart_upload(call: Call) -> Response:
     named = call.header("x-amz-checksum-algorithm")
     algorithm = None if named is None else checksums.parse_algorithm(named)
     full_object = checksums.multipart_full_object(algorithm, call.header("x-amz-checksum-type"))
+    owner, initiator = owner_of_write(call), call.caller.canonical_id or ANONYMOUS_ID
+    details = await extras.begin(call, drafts.details(call))
+    if initiator != owner:
+        details = msgspec.structs.replace(details, extra={**details.extra, uploads.INITIATOR: initiator})
     upload = Upload(
         call.bucket.id,
         call.key,
         f"{call.now_ms:012x}{secrets.token_urlsafe(UPLOAD_ID_BYTES)}",
         call.now_ms,
-        call.bucket.owner,
+        owner,
         storage_class(call),
-        await extras.begin(call, drafts.details(call)),
+        details,
         algorithm,
         full_object,
     )
@@ -188,10 +197,10 @@ async def list_parts(call: Call) -> Response:
     summed = ""
     if upload.checksum_algorithm is not None:
         summed = element("ChecksumAlgorithm", upload.checksum_algorithm) + element("ChecksumType", _type(upload))
-    who = await owner_xml(call, upload.owner)
+    initiator, owner = await _people(call, upload)
     content = (
         f"{element('Bucket', call.bucket.name)}{element('Key', call.key.decode())}{element('UploadId', upload.id)}"
-        f"{who.replace('Owner>', 'Initiator>')}{who}{element('StorageClass', upload.storage_class)}"
+        f"{initiator}{owner}{element('StorageClass', upload.storage_class)}"
         f"{element('PartNumberMarker', after)}{element('NextPartNumberMarker', shown[-1].number if shown else 0)}"
         f"{element('MaxParts', limit)}{element('IsTruncated', len(parts) > limit)}{summed}{rows}"
     )
@@ -210,16 +219,15 @@ async def list_multipart_uploads(call: Call) -> Response:
     )
     last = page.entries[-1] if page.entries else None
     next_key, next_id = (last, "") if isinstance(last, bytes) else (last.key, last.id) if last else (b"", "")
-    who = {
-        owner: await owner_xml(call, owner) for owner in {entry.owner for entry in page.entries if not isinstance(entry, bytes)}
-    }
     rows = "".join(
-        f"<Upload>{names.element('Key', entry.key)}{element('UploadId', entry.id)}"
-        f"{who[entry.owner].replace('Owner>', 'Initiator>')}{who[entry.owner]}{element('StorageClass', entry.storage_class)}"
-        f"{element('Initiated', iso8601(entry.created_ms))}{element('ChecksumAlgorithm', entry.checksum_algorithm)}"
-        f"{element('ChecksumType', _type(entry))}</Upload>"
-        for entry in page.entries
-        if not isinstance(entry, bytes)
+        [
+            f"<Upload>{names.element('Key', entry.key)}{element('UploadId', entry.id)}"
+            f"{''.join(await _people(call, entry))}{element('StorageClass', entry.storage_class)}"
+            f"{element('Initiated', iso8601(entry.created_ms))}{element('ChecksumAlgorithm', entry.checksum_algorithm)}"
+            f"{element('ChecksumType', _type(entry))}</Upload>"
+            for entry in page.entries
+            if not isinstance(entry, bytes)
+        ]
     )
     prefixes = "".join(
         f"<CommonPrefixes>{names.element('Prefix', entry)}</CommonPrefixes>"
@@ -237,6 +245,13 @@ async def list_multipart_uploads(call: Call) -> Response:
 
 
 # --------------------------------------------------------------------------------------------------------------- details
+
+
+async def _people(call: Call, upload: Upload) -> tuple[str, str]:
+    """Initiator and owner of an upload."""
+    owner = shown_owner(call, upload.owner)
+    initiator = upload.details.extra.get(uploads.INITIATOR, owner)
+    return await owner_xml(call, initiator, "Initiator"), await owner_xml(call, owner)
 
 
 def _part_number(call: Call) -> int:
