@@ -417,10 +417,14 @@ def is_plainly_allowed(caller: Caller, bucket: Bucket | None, documents: Mapping
         user is not None
         and bucket is not None
         and (user.root or bucket.owner == user.canonical_id)
-        and POLICY not in documents
-        and documents.get(OWNERSHIP, ENFORCED) == ENFORCED
+        and not lets_others_in(documents)
         and caller.is_account_root
     )
+
+
+def lets_others_in(documents: Mapping[str, bytes]) -> bool:
+    """Whether anybody from outside the owner's account could be allowed anything in this bucket."""
+    return POLICY in documents or documents.get(OWNERSHIP, ENFORCED) != ENFORCED
 
 
 # ---------------------------------------------------------------------------------------------------------------- admin API

@@ -14,9 +14,9 @@ from zakrom import errors
 from zakrom.errors import Error
 from zakrom.identity.doorman import Doorman
 from zakrom.rules import access
-from zakrom.s3 import registry
+from zakrom.s3 import authority, registry
 from zakrom.s3.call import Call, DoorOptions
-from zakrom.s3.operation import Operation, Router
+from zakrom.s3.operation import Operation, Router, Run
 from zakrom.store import Store
 from zakrom.web.message import Handler, Request, Response
 from zakrom.wire import dates
@@ -118,15 +118,15 @@ class Door:
         if target.bucket is not None and operation.name != "CreateBucket":
             bucket = await self._store.catalog.bucket(target.bucket)
             documents = await self._store.catalog.documents(bucket.id)
-        if not operation.open:
-            access.check(caller, operation.action, bucket)
+        call = Call(request, target, caller, verified, bucket, self._store, self._options, request_id, now_ms, documents)
+        plain = access.is_plainly_allowed(caller, bucket, documents)
+        if not (plain or operation.open):
+            await authority.authorise(call, operation)
         if bucket is not None:
             access.check_owner(request.text("x-amz-expected-bucket-owner"), bucket)
         if operation.run is None:
             raise errors.NotServed(f"{operation.name} is not implemented.", header=operation.keyword or None)
-        return await operation.run(
-            Call(request, target, caller, verified, bucket, self._store, self._options, request_id, now_ms, documents)
-        )
+        return await (operation.run(call) if plain or operation.headers else _veiled(operation.run, call))
 
     def _refuse(self, error: Error, request: Request, request_id: str, progress: _Progress) -> Response:
         status = status_of(error)
@@ -140,6 +140,14 @@ class Door:
         resource = request.path.decode("latin-1")
         body = error_xml(error, resource=resource, request_id=request_id, host_id=self._host_id)
         return Response(status, [("Content-Type", "application/xml"), *fields], body)
+
+
+async def _veiled(run: Run, call: Call) -> Response:
+    """The answer for a caller who may not be allowed to know which keys there are; a copy says so of its source itself."""
+    try:
+        return await run(call)
+    except (errors.NoSuchKey, errors.NoSuchVersion) as error:
+        raise await authority.veil(call, authority.place_of(call), error) from None
 
 
 class _Progress:

@@ -19,7 +19,6 @@ _BUCKET_DOCUMENTS: tuple[tuple[str, str, str], ...] = (
     ("notification", "BucketNotificationConfiguration", "P"),
     ("object-lock", "ObjectLockConfiguration", "P"),
     ("ownershipControls", "BucketOwnershipControls", "PD"),
-    ("policy", "BucketPolicy", "PD"),
     ("publicAccessBlock", "PublicAccessBlock", "PD"),
     ("replication", "BucketReplication", "PD"),
     ("requestPayment", "BucketRequestPayment", "P"),

@@ -105,8 +105,11 @@ def _plain(read: Callable[[str], Any]) -> Callable[[str, bool], Any]:
 
 @lru_cache(1024)  # clients that come again
 def _address(value: str) -> tuple[int, int]:
-    """Version and number; an IPv4 address in IPv6's clothes is what it is."""
-    address = ipaddress.ip_address(value)
+    """Version and number; an IPv4 address in IPv6's clothes is what it is, and what is no address has version 0."""
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError:
+        return 0, 0
     plain = getattr(address, "ipv4_mapped", None) or address
     return plain.version, int(plain)
 
@@ -148,7 +151,12 @@ _ORDERS: dict[str, tuple[Callable[[Any, Any], bool], bool]] = {
 }
 
 _is = _ORDERS["Equals"][0]
-_within = _compared(_address, lambda given, wanted: given[0] == wanted.version and given[1] >> wanted.shift == wanted.bits)
+
+
+def _within(wanted: _Network, value: str, _lookup: Lookup) -> bool:
+    version, number = _address(value)
+    return version == wanted.version and number >> wanted.shift == wanted.bits
+
 
 OPERATORS: dict[str, Operator] = {
     "StringEquals": Operator(_text, _matches),
@@ -222,6 +230,8 @@ class Test:
             return (not given) in self._wanted
         if not given:
             return self._if_exists or self._quantifier == ALL_VALUES or (self._negated and not self._quantifier)
+        if len(given) == 1:
+            return self._fits(given[0], lookup)
         every = self._quantifier == ALL_VALUES or (self._negated and not self._quantifier)
         for value in given:
             if self._fits(value, lookup) is not every:
