@@ -24,6 +24,8 @@ class Caller(NamedTuple):
     identity_policies: tuple[bytes, ...] = ()
     boundary: bytes | None = None
     session_policies: tuple[bytes, ...] | None = None
+    principal_tags: tuple[tuple[str, str], ...] = ()  # `aws:PrincipalTag/...`: of the user, or of the role and its session
+    role_arn: str = ""  # of a role's session: the role, which policies may name instead of the session
 
     @property
     def canonical_id(self) -> str:

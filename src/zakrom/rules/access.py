@@ -11,25 +11,31 @@ with its reason comes back.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from enum import Enum, IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
 from zakrom import errors
-from zakrom.model.acl import ALL_USERS, AUTHENTICATED_USERS, Acl
+from zakrom.model.acl import (
+    ACL_KIND,
+    ALL_BLOCKED,
+    ALL_USERS,
+    AUTHENTICATED_USERS,
+    ENFORCED,
+    Acl,
+    PublicAccess,
+    acl_of,
+    ownership_of,
+    public_access_of,
+)
 from zakrom.model.caller import Caller
 from zakrom.model.facts import Bucket, Version
 from zakrom.model.names import account_number
 from zakrom.rules.policy import Kind, Lookup, Policy, Statement, canonical_arn, is_public, parse
 
-POLICY, ACL, OWNERSHIP, BLOCK = "policy", "acl", "ownership", "public-access-block"
-"""The kinds of the bucket documents that decide."""
-
-ENFORCED = b"BucketOwnerEnforced"
-"""The object ownership of a bucket without a document: ACLs do not count, all objects are the bucket owner's."""
-
+POLICY = "policy"
+"""The kind of the bucket document that holds its policy."""
 
 ACCOUNT_LENGTHS = (12, 64)  # of an account number, and of a canonical id
 
@@ -40,15 +46,6 @@ class ObjectFacts(NamedTuple):
     owner: str
     acl: Acl
     tags: tuple[tuple[str, str], ...] = ()
-
-
-class Block(NamedTuple):
-    """A public access block, in the order in which it is stored."""
-
-    block_acls: bool = True
-    ignore_acls: bool = True
-    block_policy: bool = True
-    restrict_buckets: bool = True
 
 
 class Ask(NamedTuple):
@@ -68,7 +65,7 @@ class Scene(NamedTuple):
 
     owner: str
     policy: Policy | None = None
-    block: Block = Block()
+    block: PublicAccess = ALL_BLOCKED
     acls: bool = False
     acl: Acl | None = None
     object: ObjectFacts | None = None
@@ -162,17 +159,9 @@ _ANONYMOUS = _Who((), "")
 
 
 @lru_cache(4096)
-def _who(account: str, arn: str) -> _Who:
-    root = f"arn:aws:iam::{account_number(account)}:root"
-    names = dict.fromkeys((root, *_role_of(arn), canonical_arn(arn))) if arn else {root: None}
-    return _Who(tuple(names), account)
-
-
-def _role_of(session: str) -> Iterable[str]:
-    """The role of ``arn:aws:sts::N:assumed-role/Role/session``."""
-    head, kind, rest = session.partition(":assumed-role/")
-    if kind:
-        yield f"{head.replace(':sts:', ':iam:')}:role/{rest.partition('/')[0]}"
+def _who(account: str, arn: str, role_arn: str) -> _Who:
+    own = (canonical_arn(name) for name in (role_arn, arn) if name)
+    return _Who(tuple(dict.fromkeys((f"arn:aws:iam::{account_number(account)}:root", *own))), account)
 
 
 class _Named(IntEnum):
@@ -231,8 +220,8 @@ def _applies(statement: Statement, ask: Ask) -> bool:
     else:
         if not statement.not_resources:
             return False
-    for test in statement.tests:  # noqa: SIM110 - a generator costs more than what it would do here
-        if not test.holds(lookup):
+    for clause in statement.clauses:  # noqa: SIM110 - a generator costs more than what it would do here
+        if not clause.holds(lookup):
             return False
     return True
 
@@ -243,7 +232,7 @@ def _applies(statement: Statement, ask: Ask) -> bool:
 def decide(ask: Ask, scene: Scene) -> Decision:
     """The answer, with its reason."""
     caller = ask.caller
-    who = _who(caller.canonical_id, caller.arn) if caller.user else _ANONYMOUS
+    who = _who(caller.canonical_id, caller.arn, caller.role_arn) if caller.user else _ANONYMOUS
     rules_here = caller.is_account_root and (who.account == scene.owner or _is_server_root(caller))
     if rules_here and ask.action in _ALWAYS_THE_OWNERS:
         return Decision(True, Reason.KEEPS_THE_KEYS)
@@ -321,7 +310,7 @@ def _granted(ask: Ask, scene: Scene, who: _Who, authority: str) -> tuple[Decisio
 
 def _is_shut_out(who: _Who, scene: Scene) -> bool:
     """Whether the bucket's policy is public and must then let in nobody from outside the owner's account."""
-    return scene.block.restrict_buckets and who.account != scene.owner and _is_public(scene.policy)
+    return scene.block.restrict_public_buckets and who.account != scene.owner and _is_public(scene.policy)
 
 
 @lru_cache(2048)  # as many as `policy.parse` remembers
@@ -336,7 +325,7 @@ def _granted_by_acl(ask: Ask, scene: Scene, who: _Who) -> tuple[Decision, _Named
         acl, wanted, name = scene.object.acl, _OBJECT_GRANTS[ask.action], "object ACL"
     else:
         return NO, _Named.NOT
-    grantees = _grantees(who, ignore_public=scene.block.ignore_acls)
+    grantees = _grantees(who, ignore_public=scene.block.ignore_public_acls)
     for number, (_, grantee, permission) in enumerate(acl.grants if acl is not None else ()):
         if grantee in grantees and permission in (wanted, "FULL_CONTROL"):
             return Decision(True, Reason.GRANT, name, number), _Named.ACCOUNT
@@ -385,28 +374,19 @@ def _allowed(ask: Ask, who: _Who, documents: tuple[bytes, ...], name: str) -> De
 def scene_of(bucket: Bucket, documents: Mapping[str, bytes]) -> Scene:
     """A bucket's part of the scene. Parsed once for each document: what it costs is finding it again."""
     body = documents.get(POLICY)
-    acl = documents.get(ACL)
     return Scene(
         bucket.owner,
         parse(body, Kind.BUCKET) if body is not None else None,
-        block_of(documents.get(BLOCK)),
-        documents.get(OWNERSHIP, ENFORCED) != ENFORCED,
-        Acl.loads(acl) if acl is not None else Acl.private(bucket.owner),
+        public_access_of(documents),
+        ownership_of(documents) != ENFORCED,
+        acl_of(documents, bucket.owner),
     )
-
-
-@lru_cache(64)  # 16 values
-def block_of(body: bytes | None) -> Block:
-    """A public access block as it is stored: a JSON list of four. None: all is blocked, as AWS has it; empty: nothing is."""
-    if body is None:
-        return Block()
-    return Block(*json.loads(body)) if body else Block(False, False, False, False)
 
 
 def object_facts(version: Version) -> ObjectFacts:
     """What decides about a version."""
     details = version.details
-    acl = details.extra.get(ACL)
+    acl = details.extra.get(ACL_KIND)
     return ObjectFacts(version.owner, Acl.loads(acl) if acl else Acl.private(version.owner), details.tags)
 
 
@@ -424,7 +404,7 @@ def is_plainly_allowed(caller: Caller, bucket: Bucket | None, documents: Mapping
 
 def lets_others_in(documents: Mapping[str, bytes]) -> bool:
     """Whether anybody from outside the owner's account could be allowed anything in this bucket."""
-    return POLICY in documents or documents.get(OWNERSHIP, ENFORCED) != ENFORCED
+    return POLICY in documents or ownership_of(documents) != ENFORCED
 
 
 # ---------------------------------------------------------------------------------------------------------------- admin API

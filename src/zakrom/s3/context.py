@@ -23,6 +23,7 @@ Values = tuple[str, ...]
 TLS_VERSION_MIN = "1.2"  # `web.tls` accepts nothing older; the exact version stays within the listener
 
 _REQUEST_TAGS = "s3:requestobjecttag/"
+_PRINCIPAL_TAGS = "aws:principaltag/"
 _HEADERS = "s3:x-amz-"
 _DAY_MS = 24 * 60 * 60 * 1000
 
@@ -57,6 +58,8 @@ class Context:
             return self.call.header(key.removeprefix("s3:"))
         if key.startswith(EXISTING_TAGS):
             return _of_tag(self.object.tags if self.object else (), key.removeprefix(EXISTING_TAGS))
+        if key.startswith(_PRINCIPAL_TAGS):
+            return _of_tag(self.call.caller.principal_tags, key.removeprefix(_PRINCIPAL_TAGS))
         if key.startswith(_REQUEST_TAGS):
             return _of_tag(_request_tags(self), key.removeprefix(_REQUEST_TAGS))
         return None
@@ -161,7 +164,7 @@ _KEYS: dict[str, Callable[[Context], str | Values | None]] = {
     "aws:currenttime": lambda context: dates.iso8601_seconds(context.call.now_ms),
     "aws:epochtime": lambda context: str(context.call.now_ms // 1000),
     "aws:principalaccount": _account,
-    "aws:principalarn": lambda context: context.call.caller.principal_arn or None,
+    "aws:principalarn": lambda context: context.call.caller.role_arn or context.call.caller.principal_arn or None,
     "aws:principalisawsservice": lambda _: "false",
     "aws:principaltype": _principal_type,
     "aws:referer": _header("referer"),

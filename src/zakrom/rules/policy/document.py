@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from zakrom.errors import MalformedPolicy
 from zakrom.rules.policy.actions import EXISTING_TAGS
-from zakrom.rules.policy.operators import Test
+from zakrom.rules.policy.operators import Clause
 from zakrom.rules.policy.patterns import Pattern
 
 VERSIONS = ("2012-10-17", "2008-10-17")
@@ -63,8 +63,8 @@ class Statement:
     """
 
     __slots__ = (
-        "actions", "deny", "index", "keys", "not_actions", "not_principals", "not_resources", "prefixes", "principals",
-        "resources", "sid", "tests",
+        "actions", "clauses", "deny", "index", "keys", "not_actions", "not_principals", "not_resources", "prefixes",
+        "principals", "resources", "sid",
     )  # fmt: skip
 
     def __init__(
@@ -74,7 +74,7 @@ class Statement:
         principals: Principals | None,
         actions: tuple[Pattern, ...],
         resources: tuple[Pattern, ...],
-        tests: tuple[Test, ...],
+        clauses: tuple[Clause, ...],
         *,
         deny: bool,
         not_principals: bool,
@@ -86,8 +86,8 @@ class Statement:
         self.actions, self.not_actions = actions, not_actions
         self.resources, self.not_resources = resources, not_resources
         self.prefixes = ("",) if not_resources else tuple(pattern.prefix for pattern in resources)
-        self.tests = tests
-        self.keys = frozenset(test.key for test in tests)
+        self.clauses = clauses
+        self.keys = frozenset(clause.key for clause in clauses)
 
     def is_about(self, action: str) -> bool:
         """Whether it is about an action; letters' case does not count."""
@@ -219,7 +219,7 @@ class _Reader:
             None if who is None else _principals(who),
             self._patterns([one.lower() for one in _texts(actions, _INVALID_ACTION)], _INVALID_ACTION, variables=False),
             self._patterns(_texts(resources, _INVALID_RESOURCE), _INVALID_RESOURCE, variables=self._variables),
-            self._tests(found.get("Condition", {})),
+            self._clauses(found.get("Condition", {})),
             deny=deny,
             not_principals=not_principals,
             not_actions=not_actions,
@@ -232,17 +232,17 @@ class _Reader:
         except ValueError:
             raise MalformedPolicy(complaint) from None
 
-    def _tests(self, found: Any) -> tuple[Test, ...]:  # noqa: ANN401 - JSON
+    def _clauses(self, found: Any) -> tuple[Clause, ...]:  # noqa: ANN401 - JSON
         if not isinstance(found, dict):
             raise MalformedPolicy("Invalid policy syntax.")
-        return tuple(self._test(operator, key, values) for operator, keys in found.items() for key, values in _items(keys))
+        return tuple(self._clause(operator, key, values) for operator, keys in found.items() for key, values in _items(keys))
 
-    def _test(self, operator: str, key: str, values: Any) -> Test:  # noqa: ANN401 - JSON
+    def _clause(self, operator: str, key: str, values: Any) -> Clause:  # noqa: ANN401 - JSON
         texts = ["true" if one is True else "false" if one is False else one for one in _listed(values)]
         if not texts or not all(isinstance(text, str) for text in texts):
             raise MalformedPolicy("Invalid policy syntax.")
         try:
-            return Test(operator, key, tuple(texts), variables=self._variables)
+            return Clause(operator, key, tuple(texts), variables=self._variables)
         except KeyError:
             raise MalformedPolicy(f"Invalid Condition type : {operator}") from None
         except ValueError:

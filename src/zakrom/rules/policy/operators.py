@@ -182,14 +182,14 @@ OPERATORS: dict[str, Operator] = {
     "ArnNotEquals": Operator(_arn, _matches, negated=True),
     "ArnNotLike": Operator(_arn, _matches, negated=True),
 }
-"""By name. ``Null`` asks for no value and is `Test`'s own affair."""
+"""By name. ``Null`` asks for no value and is `Clause`'s own affair."""
 
 NULL = "Null"
 IF_EXISTS = "IfExists"
 ANY_VALUE, ALL_VALUES = "ForAnyValue", "ForAllValues"
 
 
-class Test:
+class Clause:
     """One line of a Condition: an operator, a key, and the values of which one must fit.
 
     Raises `KeyError` for an operator that there is none of, `ValueError` for values that it cannot read.
@@ -214,14 +214,8 @@ class Test:
 
     @property
     def restricts(self) -> bool:
-        """Whether it holds only where the key is there and has one of the values, each of which is one text (or network)."""
-        return (
-            not self._null
-            and not self._negated
-            and not self._if_exists
-            and self._quantifier != ALL_VALUES
-            and all(getattr(wanted, "fixed", True) for wanted in self._wanted)
-        )
+        """Whether it holds only where the key is there and fits one of the values."""
+        return not self._null and not self._negated and not self._if_exists and self._quantifier != ALL_VALUES
 
     def holds(self, lookup: Lookup) -> bool:
         """Whether the request fits."""

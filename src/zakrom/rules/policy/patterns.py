@@ -66,11 +66,6 @@ class Pattern:
         else:
             self._regex = _compile(tokens)
 
-    @property
-    def fixed(self) -> bool:
-        """Whether it stands for one text in every request."""
-        return self._exact is not None
-
     def matches(self, subject: str, lookup: Lookup) -> bool:
         """Whether the subject, as a whole, is what the pattern says of this request."""
         if self._exact is not None:
@@ -138,11 +133,6 @@ class ArnPattern:
     def __init__(self, text: str, *, variables: bool = True) -> None:
         self.text = text
         self._segments = tuple(Pattern(segment, variables=variables) for segment in _split(text))
-
-    @property
-    def fixed(self) -> bool:
-        """As `Pattern.fixed`."""
-        return all(segment.fixed for segment in self._segments)
 
     def matches(self, subject: str, lookup: Lookup) -> bool:
         """As `Pattern.matches`; what is no ARN matches nothing but ``*``."""

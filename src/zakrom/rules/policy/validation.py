@@ -19,7 +19,7 @@ from zakrom.rules.policy.actions import (
     S3_KEYS,
 )
 from zakrom.rules.policy.document import Kind, Policy, Statement, parse
-from zakrom.rules.policy.operators import Test
+from zakrom.rules.policy.operators import Clause
 from zakrom.rules.policy.patterns import Pattern
 
 POLICY_BYTES_MAX = 20 * 1024  # Amazon S3 User Guide, "Bucket policies": limited to 20 KB in size
@@ -115,17 +115,17 @@ def is_public(policy: Policy) -> bool:
 
 def _lets_everyone_in(statement: Statement) -> bool:
     who = statement.principals
-    return not statement.deny and who is not None and who.everyone and not any(map(_narrows, statement.tests))
+    return not statement.deny and who is not None and who.everyone and not any(map(_narrows, statement.clauses))
 
 
-def _narrows(test: Test) -> bool:
-    if not test.restricts:
+def _narrows(clause: Clause) -> bool:
+    if not clause.restricts:
         return False
-    if test.key == _SOURCE_IP:
-        return test.operator.endswith("IpAddress") and not any(map(_is_wide, test.values))
-    if test.key == "s3:dataaccesspointarn":  # the name may be a pattern, the account may not
-        return all(_has_fixed_account(value) for value in test.values)
-    return test.key in _FIXED_KEYS and not any("*" in value or "?" in value or "${" in value for value in test.values)
+    if clause.key == _SOURCE_IP:
+        return clause.operator.endswith("IpAddress") and not any(map(_is_wide, clause.values))
+    if clause.key == "s3:dataaccesspointarn":  # the name may be a pattern, the account may not
+        return all(_has_fixed_account(value) for value in clause.values)
+    return clause.key in _FIXED_KEYS and not any("*" in value or "?" in value or "${" in value for value in clause.values)
 
 
 def _has_fixed_account(arn: str) -> bool:

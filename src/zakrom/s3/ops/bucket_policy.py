@@ -34,7 +34,7 @@ async def put_bucket_policy(call: Call) -> Response:
     _check_account(call)
     body = await read_body(call, BODY_BYTES_MAX)
     policy = check_bucket_policy(body, call.bucket.name)
-    if access.scene_of(call.bucket, call.documents).block.block_policy and is_public(policy):
+    if access.scene_of(call.bucket, call.documents).block.block_public_policy and is_public(policy):
         raise errors.AccessDenied
     if (call.header("x-amz-confirm-remove-self-bucket-access") or "").lower() != "true":
         _check_caller_stays(call, policy)
