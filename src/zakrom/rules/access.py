@@ -37,6 +37,9 @@ from zakrom.rules.policy import Kind, Lookup, Policy, Statement, canonical_arn, 
 POLICY = "policy"
 """The kind of the bucket document that holds its policy."""
 
+BUCKET_POLICY = "bucket policy"
+"""What a `Decision` calls it."""
+
 ACCOUNT_LENGTHS = (12, 64)  # of an account number, and of a canonical id
 
 
@@ -242,6 +245,8 @@ def decide(ask: Ask, scene: Scene) -> Decision:
     if _is_server_root(caller):
         return Decision(True, Reason.SERVER_ROOT)
     authority = _authority(ask, scene)
+    if caller.is_account_root and who.account == authority:
+        return Decision(True, Reason.OWN_ACCOUNT)
     granted, how = _granted(ask, scene, who, authority)
     if caller.user is None:
         return granted
@@ -285,7 +290,7 @@ def _denied(ask: Ask, scene: Scene, who: _Who) -> Decision | None:
 def _documents(caller: Caller, scene: Scene) -> Iterable[tuple[str, Policy]]:
     """All policies that may deny, with their names."""
     if scene.policy is not None:
-        yield "bucket policy", scene.policy
+        yield BUCKET_POLICY, scene.policy
     for number, body in enumerate(caller.identity_policies, 1):
         yield f"identity policy {number}", parse(body, Kind.IDENTITY)
     if caller.boundary is not None:
@@ -300,7 +305,7 @@ def _granted(ask: Ask, scene: Scene, who: _Who, authority: str) -> tuple[Decisio
     if scene.policy is not None and authority == scene.owner and not _is_shut_out(who, scene):
         for prefixes, statement, how in _relevant(scene.policy, ask.action, who).allow:
             if ask.resource.startswith(prefixes) and how > best[1] and _applies(statement, ask):
-                best = Decision.by(statement, "bucket policy"), how
+                best = Decision.by(statement, BUCKET_POLICY), how
                 if how is _Named.ITSELF:
                     return best
     if best[1] is _Named.NOT and scene.acls:
