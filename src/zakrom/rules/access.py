@@ -214,14 +214,11 @@ def _relevant(policy: Policy, action: str, who: _Who) -> _Relevant:
 
 
 def _applies(statement: Statement, ask: Ask) -> bool:
+    """Whether a statement whose prefix fits is about the resource, and its conditions hold."""
     lookup = ask.lookup
-    for pattern in statement.resources:
-        if pattern.matches(ask.resource, lookup):
-            if statement.not_resources:
-                return False
-            break
-    else:
-        if not statement.not_resources:
+    if not statement.prefixes_settle:
+        about = any(pattern.matches(ask.resource, lookup) for pattern in statement.resources)
+        if about is statement.not_resources:
             return False
     for clause in statement.clauses:  # noqa: SIM110 - a generator costs more than what it would do here
         if not clause.holds(lookup):
@@ -398,13 +395,9 @@ def object_facts(version: Version) -> ObjectFacts:
 def is_plainly_allowed(caller: Caller, bucket: Bucket | None, documents: Mapping[str, bytes]) -> bool:
     """Whether it is clear at a glance: the bucket owner's root, or the server's, where nothing could deny them."""
     user = caller.user
-    return (
-        user is not None
-        and bucket is not None
-        and (user.root or bucket.owner == user.canonical_id)
-        and not lets_others_in(documents)
-        and caller.is_account_root
-    )
+    if user is None or bucket is None or not (user.root or bucket.owner == user.canonical_id):
+        return False
+    return not (documents and lets_others_in(documents)) and (not caller.arn or caller.is_account_root)
 
 
 def lets_others_in(documents: Mapping[str, bytes]) -> bool:

@@ -59,12 +59,12 @@ class Principals(NamedTuple):
 class Statement:
     """One statement. ``not_`` fields: the statement is about all but what is named.
 
-    ``prefixes``: with one of them begins every resource that it is about.
+    ``prefixes``: with one of them begins every resource that it is about; ``prefixes_settle``: and what begins so is.
     """
 
     __slots__ = (
         "actions", "clauses", "deny", "index", "keys", "not_actions", "not_principals", "not_resources", "prefixes",
-        "principals", "resources", "sid",
+        "prefixes_settle", "principals", "resources", "sid",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +86,7 @@ class Statement:
         self.actions, self.not_actions = actions, not_actions
         self.resources, self.not_resources = resources, not_resources
         self.prefixes = ("",) if not_resources else tuple(pattern.prefix for pattern in resources)
+        self.prefixes_settle = not not_resources and all(pattern.is_prefix for pattern in resources)
         self.clauses = clauses
         self.keys = frozenset(clause.key for clause in clauses)
 

@@ -225,7 +225,11 @@ class Clause:
         if not given:
             return self._if_exists or self._quantifier == ALL_VALUES or (self._negated and not self._quantifier)
         if len(given) == 1:
-            return self._fits(given[0], lookup)
+            value = given[0]
+            for wanted in self._wanted:
+                if self._match(wanted, value, lookup):
+                    return not self._negated
+            return self._negated
         every = self._quantifier == ALL_VALUES or (self._negated and not self._quantifier)
         for value in given:
             if self._fits(value, lookup) is not every:

@@ -44,13 +44,13 @@ class Variable:
 class Pattern:
     """A compiled pattern. Raises `ValueError` for a variable that is none."""
 
-    __slots__ = ("_exact", "_parts", "_regex", "_start", "prefix", "text")
+    __slots__ = ("_exact", "_parts", "_regex", "is_prefix", "prefix", "text")
 
     def __init__(self, text: str, *, variables: bool = True, wildcards: bool = True) -> None:
         self.text = text
         self._exact: str | None = None
         self._regex: re.Pattern[str] | None = None
-        self._start: str | None = None
+        self.is_prefix = False  # whether it means all that begins with its prefix
         self._parts = _parts(text, variables=variables, wildcards=wildcards)
         first = self._parts[0] if self._parts else ""
         self.prefix = first if isinstance(first, str) else ""  # what every match begins with
@@ -62,7 +62,8 @@ class Pattern:
         if all(isinstance(token, str) for token in tokens):
             self._exact = "".join(map(str, tokens))
         elif tokens[-1:] == (STAR,) and all(isinstance(token, str) for token in tokens[:-1]):
-            self._start = "".join(map(str, tokens[:-1]))
+            self.is_prefix = True
+            self.prefix = "".join(map(str, tokens[:-1]))
         else:
             self._regex = _compile(tokens)
 
@@ -70,8 +71,8 @@ class Pattern:
         """Whether the subject, as a whole, is what the pattern says of this request."""
         if self._exact is not None:
             return subject == self._exact
-        if self._start is not None:
-            return subject.startswith(self._start)
+        if self.is_prefix:
+            return subject.startswith(self.prefix)
         if self._regex is not None:
             return self._regex.fullmatch(subject) is not None
         tokens: list[Token] = []
