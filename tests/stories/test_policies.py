@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from zakrom.catalog.changes import SetDetails, SetDocument
+from zakrom.identity.doorman import Doorman, Rules
 from zakrom.model.acl import ALL_USERS, REMOVED, Acl, Grant
+from zakrom.model.caller import Caller
 from zakrom.model.names import account_number
-from zakrom.wire.sigv4 import Credentials
+from zakrom.wire.sigv4 import Credentials, Verified
 
-from .harness import ALICE, BOB, ROOT, S3, Answer, canonical_id, complete_xml, delete_xml, md5_of
+from .harness import ALICE, BOB, REGIONS, ROOT, S3, Answer, canonical_id, complete_xml, delete_xml, md5_of
 
 DENIED = (403, "AccessDenied")
 BOBS = {"AWS": f"arn:aws:iam::{account_number(canonical_id('bob'))}:root"}
@@ -514,6 +517,130 @@ def test_a_path_means_one_key(s3: S3, bucket: str, path: bytes) -> None:
     allow(s3, bucket, rule("s3:GetObject", bucket + "/pub/*"))
 
     assert s3.ask("GET", bucket.encode() + path, who=None).error == DENIED
+
+
+# ------------------------------------------------------------------------------------------------------ users of an account
+
+
+class As(Doorman):
+    """A doorman who takes Alice for a user, or a session, of her account; signatures are verified as ever."""
+
+    def __init__(self, s3: S3, **changes: Any) -> None:  # noqa: ANN401 - of `Caller`
+        super().__init__(s3.catalog, Rules(REGIONS))
+        number = account_number(canonical_id("alice"))
+        self._changes = {
+            "account": canonical_id("alice"),
+            "arn": f"arn:aws:iam::{number}:user/div/ada",
+            "user_id": "AIDA1",
+        } | changes
+
+    async def identify(self, *given: Any, **more: Any) -> tuple[Caller, Verified | None]:  # noqa: ANN401 - of `Doorman`
+        caller, verified = await super().identify(*given, **more)
+        return caller._replace(**self._changes) if verified else caller, verified
+
+
+def statements(*given: dict[str, Any]) -> bytes:
+    """A policy of a user: nobody is named in it."""
+    bare = [{name: value for name, value in one.items() if name != "Principal"} for one in given]
+    return json.dumps({"Version": "2012-10-17", "Statement": bare}).encode()
+
+
+def user(s3: S3, *policies: bytes, **more: Any) -> Callable[..., Answer]:  # noqa: ANN401 - of `Caller`
+    """Asks as a user of Alice's account with these policies."""
+    door = s3.make_door()
+    door._doorman = As(s3, identity_policies=policies, **more)
+
+    def ask(method: str, path: str, query: str = "", headers: dict[str, str] | None = None, body: bytes = b"") -> Answer:
+        return s3.run(s3.answer(s3.request(method, path, query, headers, body, ALICE), door))
+
+    return ask
+
+
+def test_a_user_without_policies_may_nothing(s3: S3, bucket: str) -> None:
+    """Not in their own account, not even see its buckets; a policy of the bucket that names them is enough there."""
+    ask = user(s3)
+
+    for method, path in (
+        ("GET", "/"),
+        ("PUT", "/buckets-of-users"),
+        ("GET", bucket),
+        ("GET", bucket + "/key"),
+        ("PUT", bucket + "/x"),
+    ):
+        assert ask(method, path).error == DENIED
+    allow(s3, bucket, rule("s3:GetObject", bucket + "/*", who={"AWS": As(s3)._changes["arn"]}))
+    assert ask("GET", bucket + "/key").body == b"bytes"
+
+
+def test_what_a_user_makes_is_the_accounts(s3: S3) -> None:
+    """Buckets, in the regions that a policy names; what a header asks beside needs its own right."""
+    at_home = when("StringEquals", "s3:LocationConstraint", "eu-north-1")
+    create = rule("s3:CreateBucket", "/*", **at_home)
+    ask = user(s3, statements(create, rule("s3:ListAllMyBuckets", "/*") | {"Resource": "*"}))
+    there = b"<CreateBucketConfiguration><LocationConstraint>eu-north-1</LocationConstraint></CreateBucketConfiguration>"
+
+    assert ask("PUT", "/made-by-a-user").error == DENIED
+    assert ask("PUT", "/made-by-a-user", "", {"x-amz-acl": "private"}, there).error == DENIED
+    assert ask("PUT", "/made-by-a-user", body=there).status == 200
+    assert "made-by-a-user" in ask("GET", "/").texts("Buckets/Bucket/Name")
+    assert s3.ask("HEAD", "/made-by-a-user", who=ALICE).status == 200
+
+
+def test_a_users_policies_boundary_and_session(s3: S3, bucket: str) -> None:
+    """All of them must allow; variables and tags of the principal are known."""
+    home = statements(rule(["s3:GetObject", "s3:PutObject"], bucket + "/home/${aws:username}/*"))
+    tagged = statements(rule("s3:PutObject", bucket + "/*", **when("StringEquals", "aws:PrincipalTag/team", "blue")))
+    reads, writes = (statements(rule(action, bucket + "/*")) for action in ("s3:GetObject", "s3:PutObject"))
+
+    assert user(s3, home)("PUT", bucket + "/home/ada/x").status == 200
+    assert user(s3, home)("PUT", bucket + "/home/bob/x").error == DENIED
+    assert user(s3, home, boundary=reads)("PUT", bucket + "/home/ada/x").error == DENIED
+    assert user(s3, home, boundary=reads)("GET", bucket + "/home/ada/x").status == 200
+    assert user(s3, home, session_policies=(writes,))("GET", bucket + "/home/ada/x").error == DENIED
+    assert user(s3, tagged)("PUT", bucket + "/x").error == DENIED
+    assert user(s3, tagged, principal_tags=(("Team", "blue"),))("PUT", bucket + "/x").status == 200
+
+
+def test_headers_of_a_write_need_rights_of_the_writer(s3: S3, bucket: str) -> None:
+    """Tags and ACLs are put by who may, also where the bucket is of the same account."""
+    plain, full = (statements(rule(actions, bucket + "/*")) for actions in ("s3:PutObject", ["s3:PutObject", "s3:PutObject*"]))
+    for headers in {"x-amz-tagging": "a=b"}, {"x-amz-acl": "bucket-owner-full-control"}:
+        assert user(s3, plain)("PUT", bucket + "/x", "", headers).error == DENIED
+        assert user(s3, full)("PUT", bucket + "/x", "", headers).status == 200
+    assert user(s3, plain)("DELETE", bucket + "/x", "", {"x-amz-bypass-governance-retention": "true"}).error == DENIED
+
+
+def test_an_author_who_would_lock_themselves_out(s3: S3, bucket: str) -> None:
+    """They must say that they mean it; the account's root need not, for it always can."""
+    ask = user(s3, statements(rule("s3:*", bucket, bucket + "/*")))
+    body = json.dumps({"Statement": rule("s3:PutBucketPolicy", bucket, effect="Deny")}).encode()
+
+    assert ask("PUT", bucket, "policy", body=body).error == (400, "MalformedPolicy")
+    assert ask("PUT", bucket, "policy", {"x-amz-confirm-remove-self-bucket-access": "true"}, body).status == 204
+    assert ask("PUT", bucket, "policy", body=body).error == DENIED
+    assert s3.ask("PUT", bucket, "policy", body=body, who=ALICE).status == 204
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "value"),
+    [
+        ({}, "aws:PrincipalType", "User"),
+        ({}, "aws:username", "ada"),
+        ({}, "aws:userid", "AIDA1"),
+        ({"arn": "arn:aws:sts::1:assumed-role/r/s", "role_arn": "arn:aws:iam::1:role/r"}, "aws:PrincipalType", "AssumedRole"),
+        (
+            {"arn": "arn:aws:sts::1:assumed-role/r/s", "role_arn": "arn:aws:iam::1:role/r"},
+            "aws:PrincipalArn",
+            "arn:aws:iam::1:role/r",
+        ),
+        ({"arn": "arn:aws:sts::1:federated-user/f"}, "aws:PrincipalType", "FederatedUser"),
+    ],
+)
+def test_what_is_known_of_users_and_sessions(s3: S3, bucket: str, changes: dict[str, Any], key: str, value: str) -> None:
+    """Keys about the principal, as the user guide's table has them."""
+    ask = user(s3, statements(rule("s3:GetObject", bucket + "/*", **when("StringEquals", key, value))), **changes)
+
+    assert ask("GET", bucket + "/key").status == 200
 
 
 # ---------------------------------------------------------------------------------------------------------------- with ACLs
