@@ -610,6 +610,15 @@ def test_headers_of_a_write_need_rights_of_the_writer(s3: S3, bucket: str) -> No
     assert user(s3, plain)("DELETE", bucket + "/x", "", {"x-amz-bypass-governance-retention": "true"}).error == DENIED
 
 
+def test_a_parameter_that_means_nothing_evades_nothing(s3: S3, bucket: str) -> None:
+    """A PUT makes a version and names none: a versionId does not turn its rights into those of versions."""
+    deny = rule("s3:PutObjectTagging", bucket + "/*", effect="Deny")
+    allow(s3, bucket, rule("s3:Put*", bucket + "/*", who=BOBS), deny)
+
+    for query in ("", "versionId=null"):
+        assert s3.ask("PUT", bucket + "/x", query, {"x-amz-tagging": "a=b"}, who=BOB).error == DENIED
+
+
 def test_an_author_who_would_lock_themselves_out(s3: S3, bucket: str) -> None:
     """They must say that they mean it; the account's root need not, for it always can."""
     ask = user(s3, statements(rule("s3:*", bucket, bucket + "/*")))

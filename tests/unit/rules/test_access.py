@@ -145,6 +145,7 @@ def session(*policies: bytes, narrowed: tuple[bytes, ...] = (), boundary: bytes 
         (session(GET), (), True),
         (session(GET, narrowed=(GET,)), (), True),
         (session(GET, narrowed=(policy(rule(action="s3:PutObject")),)), (), False),
+        (session(GET, narrowed=(GET, NOT_GET)), (), False),
         (session(), (rule(who=ROLE),), True),
         (session(narrowed=(policy(rule(action="s3:PutObject")),)), (rule(who=ROLE),), False),
         (session(boundary=policy(rule(action="s3:PutObject"))), (rule(who=ROLE),), False),
