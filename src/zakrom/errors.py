@@ -111,6 +111,10 @@ class InvalidURI(Invalid):
     """Couldn't parse the specified URI."""
 
 
+class InvalidBucketOwnerAWSAccountID(Invalid):
+    """The value of the expected bucket owner parameter must be an AWS Account ID"""
+
+
 class KeyTooLongError(Invalid):
     """Your key is too long"""
 
@@ -121,6 +125,14 @@ class MetadataTooLarge(Invalid):
 
 class RequestHeaderSectionTooLarge(Invalid):
     """Your request header section exceeds the maximum allowed request header section size."""
+
+
+class MalformedPolicy(Invalid):
+    """Policies must be valid JSON and the first byte must be '{'"""
+
+
+class PolicyTooLarge(Invalid):
+    """Policy exceeds the maximum allowed document size."""
 
 
 class MalformedXML(Invalid):

@@ -202,3 +202,20 @@ def test_streams_through_stdin_and_stdout(aws_cli: str, access: Access, home: Pa
     run([*line, "-", f"s3://{bucket}/piped"], env, stdin=("зерно\n" * 1_000_000).encode())
 
     assert run([*line, f"s3://{bucket}/piped", "-"], env) == "зерно\n" * 1_000_000
+
+
+def test_bucket_policies(aws: Aws, bucket: str, s3: Any, tmp_path: Path) -> None:
+    """A policy goes up, comes back as it was, is in force for its author too, and goes."""
+    s3.put_object(Bucket=bucket, Key="shut/barn", Body=b"hay")
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/shut/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [deny]}, indent=2)
+    (tmp_path / "policy.json").write_text(document)
+
+    aws("s3api", "put-bucket-policy", "--bucket", bucket, "--policy", f"file://{tmp_path}/policy.json")
+    assert aws("s3api", "get-bucket-policy", "--bucket", bucket, "--query", "Policy", "--output", "text").strip() == document
+    assert api(aws, "get-bucket-policy-status", "--bucket", bucket) == {"PolicyStatus": {"IsPublic": False}}
+    aws("s3", "cp", f"s3://{bucket}/shut/barn", tmp_path / "barn", expect=1)
+    aws("s3api", "delete-bucket-policy", "--bucket", bucket)
+    aws("s3", "cp", f"s3://{bucket}/shut/barn", tmp_path / "barn")
+
+    assert (tmp_path / "barn").read_bytes() == b"hay"

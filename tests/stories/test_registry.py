@@ -159,6 +159,14 @@ def test_every_operation_that_is_served_can_be_reached(s3: S3) -> None:
         ask("PUT", where, "acl", {"x-amz-acl": "bucket-owner-full-control"})
         ask("PUT", where, "tagging", None, b"<Tagging><TagSet/></Tagging>")
         ask("DELETE", where, "tagging")
+    policy = (
+        '{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:PutBucketCORS","Resource":"arn:aws:s3:::'
+        + bucket[1:]
+        + '"}}'
+    )
+    ask("PUT", bucket, "policy", None, policy.encode())
+    ask("GET", bucket, "policyStatus")
+    ask("DELETE", bucket, "policy")
     versioning = b"<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>"
     ask("PUT", bucket, "versioning", None, versioning)
     for method, query, body in CONFIGURATIONS:

@@ -32,6 +32,7 @@ class Action(StrEnum):
     LIST_JOBS = "admin:ListJobs"
     START_JOB = "admin:StartJob"
     LIST_DAMAGES = "admin:ListDamages"
+    EXPLAIN_POLICY = "admin:ExplainPolicy"
 
 
 OPERATIONS: dict[str, str] = dict.fromkeys(map(str, Action), "admin")

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from zakrom.admin import page
-from zakrom.admin.calls import keys, server, space, usage, users
+from zakrom.admin.calls import keys, policy, server, space, usage, users
 from zakrom.admin.desk import Chore, Desk, JobStatus, ServerInfo
 from zakrom.admin.dress import dressed, from_status, from_validation
 from zakrom.admin.gate import Gate, Served
@@ -68,7 +68,7 @@ def create_app(
     )
     app.state.desk = Desk(store, info, jobs, job_status, clock_ms, random, stopping)
     app.add_middleware(Gate, doorman=doorman, clock_ms=clock_ms, random=random, report=report)
-    for subject in (server, users, keys, usage, space):
+    for subject in (server, users, keys, usage, space, policy):
         app.include_router(subject.router, prefix=PREFIX)
     app.add_exception_handler(Error, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation)

@@ -7,7 +7,7 @@ under it, `errors.OutcomeUnknown` says so.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self, TypeVar
 from urllib.parse import quote, urlencode
@@ -21,6 +21,7 @@ from zakrom.admin_client.values import (
     AccessKey,
     Damage,
     DamagePage,
+    Explanation,
     Health,
     Info,
     Job,
@@ -221,6 +222,32 @@ class AdminClient:
     def remove_key(self, access_key: str) -> None:
         """Removes a key for good. Raises as `disable_key`."""
         self._send("DELETE", f"/keys/{_part(access_key)}")
+
+    # ------------------------------------------------------------------------------------------------------------ policy
+
+    def explain_policy(
+        self,
+        principal: str,
+        action: str,
+        resource: str,
+        *,
+        version_id: str | None = None,
+        conditions: Mapping[str, Sequence[str]] | None = None,
+    ) -> Explanation:
+        """Whether a request would be allowed, and which statement or grant decides.
+
+        Args:
+            principal: a user's name, canonical id, account number or ARN; or ``anonymous``.
+            action: as policies name it.
+            resource: a bucket, or ``bucket/key``, or their ARN.
+            version_id: the version that is meant.
+            conditions: the request's condition keys with their values.
+
+        Raises `NoSuchUser`, `NoSuchBucket`.
+        """
+        body = {"principal": principal, "action": action, "resource": resource, "version_id": version_id}
+        keys = {name: list(values) for name, values in (conditions or {}).items()}
+        return self._change(Explanation, "POST", "/policy/explain", body | {"conditions": keys})
 
     # -------------------------------------------------------------------------------------------------- usage and quotas
 

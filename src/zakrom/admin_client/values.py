@@ -74,6 +74,28 @@ class Me:
     keys: tuple[AccessKey, ...]
 
 
+# ----------------------------------------------------------------------------------------------------------------- policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Whether a request is allowed, and why.
+
+    ``document``: the policy or ACL that decides; empty where none does. ``statement``: the number of its statement or grant,
+    from 0. ``text``: that statement, of a bucket's policy.
+    """
+
+    principal: str
+    action: str
+    resource: str
+    allowed: bool
+    reason: str
+    document: str = ""
+    statement: int | None = None
+    sid: str | None = None
+    text: str | None = None
+
+
 # ------------------------------------------------------------------------------------------------------- usage and quotas
 
 

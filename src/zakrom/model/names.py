@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
+from functools import lru_cache
 
 from zakrom import errors
 from zakrom.model.facts import NULL_NONCE, VersionId
@@ -48,6 +50,12 @@ def parse_version_id(text: str) -> VersionId:
     if not _VERSION.fullmatch(text) or int(text[16:], 16) == NULL_NONCE or int(text[:16], 16) >= 1 << 63:
         raise errors.InvalidArgument("Invalid version id specified", argument_name="versionId", argument_value=text)
     return VersionId(int(text[:16], 16), int(text[16:], 16))
+
+
+@lru_cache(4096)  # asked with every request that a policy decides
+def account_number(canonical_id: str) -> str:
+    """The 12 digits that name an account in ARNs: derived from its canonical id, always the same."""
+    return f"{int.from_bytes(hashlib.sha256(canonical_id.encode()).digest()[:8]) % 10**12:012d}"
 
 
 def _is_address(name: str) -> bool:

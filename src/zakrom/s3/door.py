@@ -17,10 +17,10 @@ from zakrom.identity.doorman import Doorman
 from zakrom.model import bucket_log
 from zakrom.model.caller import ANONYMOUS
 from zakrom.rules import access, payment
-from zakrom.s3 import cors, registry
+from zakrom.s3 import authority, cors, registry
 from zakrom.s3.bucket_logs import Logged
 from zakrom.s3.call import Call, DoorOptions
-from zakrom.s3.operation import Router
+from zakrom.s3.operation import Operation, Router, Run
 from zakrom.store import Store
 from zakrom.web.message import Handler, Request, Response
 from zakrom.wire import dates
@@ -124,20 +124,8 @@ class Door:
             documents = await self._store.catalog.documents(bucket.id)
             if bucket_log.KIND in documents:
                 note.logged = Logged(bucket, documents[bucket_log.KIND], caller, operation, target.key)
-        if not operation.open:
-            access.check(caller, operation.action, bucket)
-        if bucket is not None:
-            access.check_owner(request.text("x-amz-expected-bucket-owner"), bucket)
-        if operation.run is None:
-            raise errors.NotServed(f"{operation.name} is not implemented.", header=operation.keyword or None)
         call = Call(request, target, caller, verified, bucket, self._store, self._options, note.request_id, now_ms, documents)
-        if bucket is None or payment.KIND not in documents:
-            return await operation.run(call)
-        charged = payment.charged(documents[payment.KIND], bucket, caller, request.text("x-amz-request-payer"))
-        response = await operation.run(call)
-        if charged:
-            response.headers.append(("x-amz-request-charged", "requester"))
-        return response
+        return await _serve(call, operation)
 
     def _refuse(self, error: Error, request: Request, note: Note) -> Response:
         status = status_of(error)
@@ -151,6 +139,33 @@ class Door:
         resource = request.path.decode("latin-1")
         body = error_xml(error, resource=resource, request_id=note.request_id, host_id=self._host_id)
         return Response(status, [("Content-Type", "application/xml"), *fields], body)
+
+
+async def _serve(call: Call, operation: Operation) -> Response:
+    """What the operation answers, if the caller may have it."""
+    bucket = call.bucket_or_none
+    plain = access.is_plainly_allowed(call.caller, bucket, call.documents)
+    if not (plain or operation.open):
+        await authority.authorise(call, operation)
+    charged = False
+    if bucket is not None:
+        access.check_owner(call.header("x-amz-expected-bucket-owner"), bucket)
+        if payment.KIND in call.documents:
+            charged = payment.charged(call.documents[payment.KIND], bucket, call.caller, call.header("x-amz-request-payer"))
+    if operation.run is None:
+        raise errors.NotServed(f"{operation.name} is not implemented.", header=operation.keyword or None)
+    response = await (operation.run(call) if plain or operation.headers else _veiled(operation.run, call))
+    if charged:
+        response.headers.append(("x-amz-request-charged", "requester"))
+    return response
+
+
+async def _veiled(run: Run, call: Call) -> Response:
+    """The answer for a caller who may not be allowed to know which keys there are; a copy says so of its source itself."""
+    try:
+        return await run(call)
+    except (errors.NoSuchKey, errors.NoSuchVersion) as error:
+        raise await authority.veil(call, authority.place_of(call), error) from None
 
 
 def _headers_of(error: Error) -> list[tuple[str, str]]:

@@ -15,7 +15,6 @@ _BUCKET_DOCUMENTS: tuple[tuple[str, str, str], ...] = (
     ("lifecycle", "BucketLifecycle", "D"),
     ("notification", "BucketNotificationConfiguration", "P"),
     ("object-lock", "ObjectLockConfiguration", "P"),
-    ("policy", "BucketPolicy", "PD"),
     ("replication", "BucketReplication", "PD"),
     ("metadataConfiguration", "BucketMetadataConfiguration", "GDC"),
     ("metadataTable", "BucketMetadataTableConfiguration", "GDC"),

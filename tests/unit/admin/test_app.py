@@ -53,6 +53,7 @@ def test_the_client_has_a_method_for_every_call(running: Running) -> None:
         "get_job": "job",
         "start_job": "start_job",
         "list_damages": "damages",
+        "explain_policy": "explain_policy",
         "list_users": "users",
         "add_user": "add_user",
         "get_user": "user",

@@ -243,6 +243,8 @@ def test_changes_made_at_once_are_all_kept(running: Running) -> None:
         ("GET", "/space?after=-1", b""),
         ("GET", "/space?buket=b", b""),
         ("GET", "/damages?limit=x", b""),
+        ("POST", "/policy/explain", b'{"principal":"root","action":"s3:GetObject"}'),
+        ("POST", "/policy/explain", b'{"principal":"root","action":"s3:GetObject","resource":"b","conditions":{"a":"b"}}'),
     ],
 )
 def test_what_is_not_understood_is_refused(running: Running, method: str, path: str, body: bytes) -> None:

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from zakrom.admin_client import AdminClient
-from zakrom.catalog.changes import SetDamage
+from zakrom.catalog.changes import SetDamage, SetDocument
 from zakrom.cli import admin, main
 from zakrom.cli.admin import scrub as scrub_command
 from zakrom.model.facts import Damage
@@ -149,6 +149,44 @@ def test_keys_are_added_listed_disabled_enabled_and_removed(zakrom: Zakrom) -> N
     assert zakrom("key", "enable", "C1").out == "key C1 is enabled\n"
     assert zakrom("key", "rm", "C1", "--json").json() == {"removed": "C1"}
     assert [new] == [one["access_key"] for one in zakrom("key", "ls", "carol", "--json").json()]
+
+
+# ----------------------------------------------------------------------------------------------------------------- policy
+
+
+def test_a_policy_is_explained(zakrom: Zakrom, running: Running) -> None:
+    """Which statement decides about a request; for people and for programs."""
+    zakrom("user", "add", "piet")
+    bucket = running.bucket("explained", "piet")
+    statements = [
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::explained/*"},
+        {
+            "Sid": "nothing-old",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": "arn:aws:s3:::explained/old/*",
+            "Condition": {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}},
+        },
+    ]
+    body = json.dumps({"Statement": statements}).encode()
+    for kind, document in ("policy", body), ("public-access-block", b"[]"):
+        running.do(running.store.catalog.apply(SetDocument(bucket.id, kind, document)))
+
+    def explain(who: str, resource: str, *more: str) -> Done:
+        return zakrom("policy", "explain", "--principal", who, "--action", "s3:GetObject", resource, *more)
+
+    allowed = explain("anonymous", "explained/new")
+    assert (allowed.code, allowed.facts()["allowed"], allowed.facts()["where"]) == (0, "yes", "bucket policy, statement 1")
+    denied = explain("piet", "arn:aws:s3:::explained/old/x").facts()
+    assert (denied["allowed"], denied["where"]) == ("no", "bucket policy, statement 2 (nothing-old)")
+    assert json.loads(denied["statement"]) == statements[1]
+    inside = explain("piet", "explained/old/x", "--condition", "aws:SourceIp=10.1.2.3", "--json").json()
+    assert (inside["allowed"], inside["statement"], inside["document"]) == (True, None, "")
+    assert inside["reason"] == "the caller is the root of the account that owns it"
+    assert explain("nobody", "explained/x").code != 0
+    assert explain("piet", "nowhere/x").code != 0
+    assert explain("piet", "explained/x", "--condition", "x").code == 2
 
 
 # ------------------------------------------------------------------------------------------------------- quotas and usage

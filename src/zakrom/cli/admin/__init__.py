@@ -8,6 +8,7 @@ COMMANDS: dict[str, Place] = {
     "user": Place("zakrom.cli.admin.user:user", "Users: add, list, disable, enable, remove."),
     "key": Place("zakrom.cli.admin.key:key", "Access keys: add, list, disable, enable, remove."),
     "quota": Place("zakrom.cli.admin.quota:quota", "Quotas of buckets and of the whole store: set, get, clear."),
+    "policy": Place("zakrom.cli.admin.policy:policy", "Why a request is allowed or denied."),
     "usage": Place("zakrom.cli.admin.usage:usage", "What buckets hold."),
     "info": Place("zakrom.cli.admin.info:info", "What runs where, and how much room there is."),
     "me": Place("zakrom.cli.admin.info:me", "Who these keys belong to."),

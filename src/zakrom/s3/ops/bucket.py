@@ -8,8 +8,9 @@ from zakrom import errors
 from zakrom.catalog.changes import CreateBucket, DeleteBucket, SetDocument
 from zakrom.model.acl import ACL_KIND
 from zakrom.model.names import check_bucket_name
+from zakrom.s3 import authority
 from zakrom.s3.call import Call, arn
-from zakrom.s3.operation import BUCKET, operation
+from zakrom.s3.operation import BUCKET, REGISTRY, operation
 from zakrom.s3.ops import ownership
 from zakrom.s3.payload import read_body
 from zakrom.s3.render import empty, refuse_unserved_headers, xml_response
@@ -26,15 +27,18 @@ BODY_BYTES_MAX = 64 * 1024  # a location and at most 50 tags
 _NOT_EMPTY = "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
 
 
-@operation("CreateBucket", "PUT", BUCKET)
+@operation("CreateBucket", "PUT", BUCKET, open=True)
 async def create_bucket(call: Call) -> Response:
-    """A new bucket in one of the configured regions."""
+    """A new bucket in one of the configured regions. Policies may ask in which, so that is read first."""
+    if call.caller.user is None:
+        raise errors.AccessDenied
     name = check_bucket_name(call.target.bucket or "")
     if name in call.options.reserved_buckets:
         raise errors.InvalidBucketName("This bucket name is reserved by the server.", bucket=name)
     refuse_unserved_headers(call)
     asked = parse_create_bucket(await read_body(call, BODY_BYTES_MAX))
     region = _region(call, asked.location)
+    await authority.authorise(call, REGISTRY["CreateBucket"], {"s3:locationconstraint": (region,)})
     documents = await ownership.documents_of_new_bucket(call)
     if asked.tags:
         documents["tagging"] = msgspec.msgpack.encode(check_new_bucket_tags(asked.tags))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from zakrom import errors
 from zakrom.catalog.interface import Found
-from zakrom.model.facts import Bucket, Details, VersionId, Versioning
+from zakrom.model.facts import Details, VersionId, Versioning
 from zakrom.model.names import check_key, parse_version_id
 from zakrom.rules import access, multipart, payment
 from zakrom.rules.ranges import Span
-from zakrom.s3 import conditions, drafts, extras
+from zakrom.s3 import authority, conditions, drafts, extras
+from zakrom.s3.authority import Place
 from zakrom.s3.call import Call
+from zakrom.s3.context import request_tags
 from zakrom.s3.operation import OBJECT, operation
 from zakrom.s3.payload import Sums
 from zakrom.s3.render import (
@@ -30,31 +32,45 @@ from zakrom.wire.xml import element
 class Source:
     """What ``x-amz-copy-source`` names, resolved and permitted."""
 
-    def __init__(self, call: Call, bucket: Bucket, key: bytes, version: VersionId | None) -> None:
+    def __init__(self, call: Call, place: Place, key: bytes, version: VersionId | None) -> None:
         self.call = call
-        self.bucket = bucket
+        self.place = place
+        self.bucket = place.bucket
         self.key = key
         self.version = version
 
     @classmethod
     async def of(cls, call: Call) -> Source:
-        """Raises `InvalidArgument`, `NoSuchBucket`, `AccessDenied`."""
+        """Raises `InvalidArgument`, `NoSuchBucket`, `AccessDenied`: who may write here need not be one who may read there."""
         named = headers.parse_copy_source(call.header("x-amz-copy-source") or "")
         bucket = await call.store.catalog.bucket(named.bucket)
-        action = "s3:GetObject" if named.version_id is None else "s3:GetObjectVersion"
-        access.check(call.caller, action, bucket)
+        key = check_key(named.key)
+        place = Place(bucket, await call.store.catalog.documents(bucket.id), key, named.version_id)
+        await authority.require(call, "s3:GetObject", place, reads=True)
         access.check_owner(call.header("x-amz-source-expected-bucket-owner"), bucket)
         payer = (await call.store.catalog.documents(bucket.id)).get(payment.KIND)
         if payer is not None:
             payment.charged(payer, bucket, call.caller, call.header("x-amz-request-payer"))
         version = None if named.version_id is None else parse_version_id(named.version_id)
-        return cls(call, bucket, check_key(named.key), version)
+        return cls(call, place, key, version)
 
     async def find(self) -> Found:
-        """The version as it is now, if ``x-amz-copy-source-if-*`` allow. Raises as `store.uploads.source`."""
-        found = await uploads.source(self.call.store, self.bucket, self.key, self.version)
+        """The version as it is now, if ``x-amz-copy-source-if-*`` allow.
+
+        Raises as `store.uploads.source`, and `AccessDenied` for who may not know that it is missing.
+        """
+        try:
+            found = await uploads.source(self.call.store, self.bucket, self.key, self.version)
+        except (errors.NoSuchKey, errors.NoSuchVersion) as error:
+            raise await authority.veil(self.call, self.place, error) from None
         conditions.check_source(self.call, found.version)
         return found
+
+    async def authorise_tags(self, found: Found) -> None:
+        """Returns if the caller may have the source's tags come along, where there are any. Raises `AccessDenied`."""
+        if found.version.details.tags and drafts.directive(self.call, "x-amz-tagging-directive") == "COPY":
+            await authority.require(self.call, "s3:GetObjectTagging", self.place)
+            await authority.require_of_write(self.call, "s3:PutObjectTagging", request_tags(found.version.details.tags))
 
     def fields(self, found: Found) -> list[Header]:
         """The source's version id, where its bucket shows any."""
@@ -71,6 +87,7 @@ async def copy_object(call: Call) -> Response:
     source = await Source.of(call)
     for _ in range(ATTEMPTS_MAX):
         found = await source.find()
+        await source.authorise_tags(found)
         _check(call, source, found)
         made = await _with_checksum(call, found, drafts.copied_details(call, found.version.details))
         draft = drafts.draft(call, await extras.begin(call, made), condition)

@@ -9,11 +9,12 @@ from zakrom.catalog.changes import Condition, Deleted
 from zakrom.errors import Error
 from zakrom.model.facts import VersionId
 from zakrom.model.names import check_key, parse_version_id
-from zakrom.s3 import conditions
+from zakrom.s3 import authority, conditions
 from zakrom.s3.acls import owner_of_write
+from zakrom.s3.authority import Place
 from zakrom.s3.call import Call
 from zakrom.s3.drafts import new_nonce
-from zakrom.s3.operation import BUCKET, OBJECT, operation
+from zakrom.s3.operation import BUCKET, OBJECT, REGISTRY, operation
 from zakrom.s3.payload import read_body
 from zakrom.s3.render import Header, empty, xml_response
 from zakrom.store import objects
@@ -37,9 +38,10 @@ async def delete_object(call: Call) -> Response:
     return empty(204, *fields)
 
 
-@operation("DeleteObjects", "POST", BUCKET, "delete", action="s3:DeleteObject")
+@operation("DeleteObjects", "POST", BUCKET, "delete", action="s3:DeleteObject", open=True)
 async def delete_objects(call: Call) -> Response:
-    """Up to 1,000 deletes at once, each with an answer of its own. All go into the same group commits."""
+    """Up to 1,000 deletes at once, each allowed and answered by itself. All go into the same group commits."""
+    authority.refuse_strangers(call)
     asked = parse_delete(await read_body(call, BODY_BYTES_MAX, must_have_digest=True))
     answers = await asyncio.gather(*(_one(call, one, asked.quiet) for one in asked.objects))
     return xml_response("DeleteResult", "".join(answers))
@@ -50,9 +52,12 @@ async def _one(call: Call, one: Doomed, quiet: bool) -> str:
     try:
         if one.modified_ms is not None or one.size is not None:
             raise errors.NotServed(header="LastModifiedTime" if one.modified_ms is not None else "Size")
+        await authority.authorise_at(
+            call, REGISTRY["DeleteObjects"], Place(call.bucket, call.documents, check_key(one.key), one.version_id)
+        )
         version = None if one.version_id is None else _version(one.version_id)
         condition = None if one.etag is None else Condition(one.etag)
-        deleted = await _delete(call, check_key(one.key), version, condition)
+        deleted = await _delete(call, one.key, version, condition)
     except Error as error:
         return f"<Error>{named}{element('Code', code_of(error))}{element('Message', error.message)}</Error>"
     if quiet:

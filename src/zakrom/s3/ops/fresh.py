@@ -15,8 +15,6 @@ from zakrom.s3.render import xml_response
 from zakrom.web.message import Response
 
 _ABSENT: tuple[tuple[str, str, type[Error], str], ...] = (
-    ("GetBucketPolicy", "policy", errors.NoSuchBucketPolicy, "s3:GetBucketPolicy"),
-    ("GetBucketPolicyStatus", "policyStatus", errors.NoSuchBucketPolicy, "s3:GetBucketPolicyStatus"),
     ("GetBucketLifecycleConfiguration", "lifecycle", errors.NoSuchLifecycleConfiguration, "s3:GetLifecycleConfiguration"),
     ("GetBucketReplication", "replication", errors.ReplicationConfigurationNotFoundError, "s3:GetReplicationConfiguration"),
     (

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from zakrom import errors
 from zakrom.model.facts import Version
+from zakrom.s3 import authority
 from zakrom.s3.call import Call
-from zakrom.s3.operation import OBJECT, operation
+from zakrom.s3.context import request_tags
+from zakrom.s3.operation import OBJECT, REGISTRY, operation
 from zakrom.s3.payload import read_body
 from zakrom.s3.render import empty, tagging_xml, version_headers, xml_response
 from zakrom.store import objects
@@ -23,10 +25,12 @@ async def get_object_tagging(call: Call) -> Response:
     return xml_response("Tagging", tagging_xml(version.details.tags), *version_headers(call, version.version_id))
 
 
-@operation("PutObjectTagging", "PUT", OBJECT, "tagging")
+@operation("PutObjectTagging", "PUT", OBJECT, "tagging", open=True)
 async def put_object_tagging(call: Call) -> Response:
-    """Replaces the tags of a version."""
+    """Replaces the tags of a version. Policies may ask which tags they are, so they are read first."""
+    authority.refuse_strangers(call)
     tags = check_object_tags(parse_tagging(await read_body(call, BODY_BYTES_MAX)))
+    await authority.authorise(call, REGISTRY["PutObjectTagging"], request_tags(tags))
     await _version(call)
     version = await objects.set_tags(call.store, call.bucket, call.key, call.version_id(), tags)
     return empty(200, *version_headers(call, version.version_id))
