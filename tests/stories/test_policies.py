@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,11 @@ from zakrom.identity.doorman import Doorman, Rules
 from zakrom.model.acl import ALL_USERS, REMOVED, Acl, Grant
 from zakrom.model.caller import Caller
 from zakrom.model.names import account_number
+from zakrom.s3.call import DoorOptions
+from zakrom.s3.website import Site
+from zakrom.testing.forms import BOUNDARY, encode_form
 from zakrom.wire.sigv4 import Credentials, Verified
+from zakrom.wire.sigv4.v2 import signature
 
 from .harness import ALICE, BOB, REGIONS, ROOT, S3, Answer, canonical_id, complete_xml, delete_xml, md5_of
 
@@ -698,3 +703,61 @@ def test_what_a_request_costs(s3: S3, bucket: str) -> None:
     document(s3, bucket, "ownership", None)
     allow(s3, bucket, rule("s3:GetObject", bucket + "/*", who=BOBS, **when("Null", "s3:ExistingObjectTag/x", "true")))
     assert statements() == 2
+
+
+# --------------------------------------------------------------------------------------------------------------- browsers
+
+
+def look(s3: S3, bucket: str, path: str, **headers: str) -> Answer:
+    """What anybody sees of a bucket's website."""
+    site = Site(s3.store, DoorOptions(REGIONS), ("web.example.org",), s3.now_ms, lambda error, _id: s3.reported.append(error))
+    request = s3.request("GET", path, "", headers, b"", None, host=f"{bucket[1:]}.web.example.org")
+    return s3.run(s3.answer(request, site))
+
+
+def test_a_website_shows_what_the_policy_shows(s3: S3, bucket: str) -> None:
+    """A missing page is a 403 unless everybody may list; a folder is found all the same; conditions count."""
+    index = b"<IndexDocument><Suffix>index.html</Suffix></IndexDocument>"
+    configuration = b"<WebsiteConfiguration>" + index + b"</WebsiteConfiguration>"
+    assert s3.ask("PUT", bucket, "website", body=configuration, who=ALICE).status == 200
+    for key in ("index.html", "dir/index.html", "private/index.html"):
+        assert s3.ask("PUT", f"{bucket}/{key}", body=key.encode(), who=ALICE).status == 200
+    assert look(s3, bucket, "/").status == 403
+    pages, hidden = rule("s3:GetObject", bucket + "/*"), rule("s3:GetObject", bucket + "/private/*", effect="Deny")
+    allow(s3, bucket, pages, hidden)
+
+    assert look(s3, bucket, "/").body == b"index.html"
+    assert (look(s3, bucket, "/dir").status, look(s3, bucket, "/dir").headers["location"]) == (302, "/dir/")
+    assert [look(s3, bucket, path).status for path in ("/none", "/private/", "/private", "/private/none")] == [403] * 4
+    allow(s3, bucket, pages, hidden, rule("s3:ListBucket", bucket))
+    assert [look(s3, bucket, path).status for path in ("/none", "/private/")] == [404, 403]
+    allow(s3, bucket, rule("s3:GetObject", bucket + "/*", **when("StringLike", "aws:Referer", "https://a.example/*")))
+    assert look(s3, bucket, "/", referer="https://a.example/x").status == 200
+    assert look(s3, bucket, "/", referer="https://else.example/").status == 403
+
+
+def form(s3: S3, bucket: str, who: Credentials | None, **fields: str) -> Answer:
+    """A form for the key ``k``, signed or not."""
+    fields = {"key": "k", **fields}
+    if who is not None:
+        conditions = [{"bucket": bucket[1:]}, *({name: value} for name, value in fields.items())]
+        policy = b64encode(json.dumps({"expiration": "2999-01-01T00:00:00Z", "conditions": conditions}).encode()).decode()
+        fields |= {"policy": policy, "awsaccesskeyid": who.access_key, "signature": signature(who.secret, policy)}
+    headers = {"content-type": f"multipart/form-data; boundary={BOUNDARY}", "referer": "https://a.example/"}
+    return s3.ask("POST", bucket, headers=headers, body=encode_form(fields, b"rye"), who=None)
+
+
+def test_forms_ask_for_the_rights_of_a_put(s3: S3, bucket: str) -> None:
+    """Also those for tags; anybody may send one without a policy where anybody may put; how it was signed can be asked."""
+    tagging = "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
+    assert [form(s3, bucket, who).error for who in (BOB, None)] == [DENIED] * 2
+    put = rule("s3:PutObject", bucket + "/k", who=BOBS)
+    allow(s3, bucket, put)
+    assert [form(s3, bucket, who).status for who in (BOB, ALICE, None)] == [204, 204, 403]
+    assert form(s3, bucket, BOB, tagging=tagging).error == DENIED
+    allow(s3, bucket, put, rule("s3:PutObjectTagging", bucket + "/k", who=BOBS))
+    assert form(s3, bucket, BOB, tagging=tagging).status == 204
+    allow(s3, bucket, put, rule("s3:PutObject", bucket + "/k", effect="Deny", **when("StringEquals", "s3:authType", "POST")))
+    assert [form(s3, bucket, who).error for who in (BOB, ALICE)] == [DENIED] * 2
+    allow(s3, bucket, rule("s3:PutObject", bucket + "/k", **when("StringLike", "aws:Referer", "https://a.example/*")))
+    assert form(s3, bucket, None).status == 204

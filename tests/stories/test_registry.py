@@ -79,6 +79,25 @@ CONFIGURATIONS: list[tuple[str, str, bytes]] = [
     ),
     ("PUT", "intelligent-tiering&id=a", TIERING),
     ("PUT", "logging", b"<BucketLoggingStatus/>"),
+    (
+        "PUT",
+        "policy",
+        b'{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:PutBucketWebsite","Resource":"arn:aws:s3:::BUCKET"}}',
+    ),
+    ("GET", "policyStatus", b""),
+    ("DELETE", "policy", b""),
+    (
+        "PUT",
+        "website",
+        b"<WebsiteConfiguration><IndexDocument><Suffix>index.html</Suffix></IndexDocument></WebsiteConfiguration>",
+    ),
+    ("DELETE", "website", b""),
+    (
+        "PUT",
+        "cors",
+        b"<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>"
+        b"</CORSConfiguration>",
+    ),
     ("PUT", "metrics&id=a", b"<MetricsConfiguration><Id>a</Id></MetricsConfiguration>"),
     *(
         (method, f"{kind}&id=a", b"")
@@ -86,7 +105,7 @@ CONFIGURATIONS: list[tuple[str, str, bytes]] = [
         for method in ("GET", "DELETE")
     ),
 ]
-"""What the tour sets and removes of a bucket: method, query, body."""
+"""What the tour sets and removes of a bucket: method, query, body (with the bucket's name where BUCKET stands)."""
 
 
 def wanted(one: Operation) -> tuple[str, dict[str, str]]:
@@ -159,18 +178,10 @@ def test_every_operation_that_is_served_can_be_reached(s3: S3) -> None:
         ask("PUT", where, "acl", {"x-amz-acl": "bucket-owner-full-control"})
         ask("PUT", where, "tagging", None, b"<Tagging><TagSet/></Tagging>")
         ask("DELETE", where, "tagging")
-    policy = (
-        '{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:PutBucketCORS","Resource":"arn:aws:s3:::'
-        + bucket[1:]
-        + '"}}'
-    )
-    ask("PUT", bucket, "policy", None, policy.encode())
-    ask("GET", bucket, "policyStatus")
-    ask("DELETE", bucket, "policy")
     versioning = b"<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>"
     ask("PUT", bucket, "versioning", None, versioning)
     for method, query, body in CONFIGURATIONS:
-        ask(method, bucket, query, None, body)
+        ask(method, bucket, query, None, body.replace(b"BUCKET", bucket[1:].encode()))
     ask("PUT", bucket + "/copy", "", copy)
     upload = ask("POST", path, "uploads").text("UploadId")
     etag = ask("PUT", path, f"partNumber=1&uploadId={upload}", None, b"x").etag
@@ -178,14 +189,9 @@ def test_every_operation_that_is_served_can_be_reached(s3: S3) -> None:
     ask("GET", path, f"uploadId={upload}")
     ask("POST", path, f"uploadId={upload}", None, complete_xml([(1, etag)]))
     ask("DELETE", path, f"uploadId={s3.upload(path)}")
-    rule = b"<CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>"
-    ask("PUT", bucket, "cors", None, b"<CORSConfiguration>" + rule + b"</CORSConfiguration>")
     for where in (bucket, path):
         ask("OPTIONS", where, "", {"origin": "https://a.example", "access-control-request-method": "GET"})
     ask("DELETE", bucket, "cors")
-    index = b"<IndexDocument><Suffix>index.html</Suffix></IndexDocument>"
-    ask("PUT", bucket, "website", None, b"<WebsiteConfiguration>" + index + b"</WebsiteConfiguration>")
-    ask("DELETE", bucket, "website")
     policy = b64encode(
         b'{"expiration":"2999-01-01T00:00:00Z","conditions":[{"bucket":"%b"},{"key":"copy"}]}' % bucket[1:].encode()
     )

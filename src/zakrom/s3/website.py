@@ -17,11 +17,11 @@ from zakrom.errors import Error
 from zakrom.model.caller import ANONYMOUS, Caller
 from zakrom.model.facts import Bucket
 from zakrom.model.website import RoutingRule, Website
-from zakrom.rules import access
 from zakrom.rules import website as rules
-from zakrom.s3 import cors
+from zakrom.s3 import authority, cors
 from zakrom.s3.call import Call, DoorOptions
 from zakrom.s3.door import OUR_FAULT, SERVER_HEADER, Note
+from zakrom.s3.operation import REGISTRY
 from zakrom.s3.ops.bucket_cors import preflight_object
 from zakrom.s3.ops.bucket_website import KIND, LOCATION, site_of
 from zakrom.s3.ops.get_object import get_object, head_object
@@ -203,11 +203,11 @@ class _Visit(NamedTuple):
         Raises what GetObject does; `AccessDenied` for a key that is not there, where the reader may not know which are.
         """
         call = self.read(request, key)
-        may_read(call)
+        await authority.authorise(call, REGISTRY["GetObject"])
         try:
             response = await (head_object if request.method == "HEAD" else get_object)(call)
         except errors.NoSuchKey as missing:
-            raise veiled(call, missing) from None
+            raise await authority.veil(call, authority.place_of(call), missing.with_fields(key=key.decode())) from None
         location = next((value for name, value in response.headers if name == LOCATION), None)
         if location is None:
             return response
@@ -219,7 +219,7 @@ class _Visit(NamedTuple):
         """Whether the path is that of a folder with a page that the reader may see."""
         call = self.read(self.request, self.key + b"/" + (self.site.index or "").encode())
         try:
-            may_read(call)
+            await authority.authorise(call, REGISTRY["GetObject"])
             await objects.find(call.store, self.bucket, call.key, None)
         except Error:
             return False
@@ -234,20 +234,6 @@ class _Visit(NamedTuple):
 
     def _protocol(self) -> str:
         return "https" if self.request.secure else "http"
-
-
-def may_read(call: Call) -> None:
-    """Returns if the reader may see the call's key. Raises `AccessDenied`."""
-    access.check(call.caller, "s3:GetObject", call.bucket)
-
-
-def veiled(call: Call, missing: errors.NoSuchKey) -> Error:
-    """What a reader is told of a key that is not there: that, or `AccessDenied` where they may not know which keys are."""
-    try:
-        access.check(call.caller, "s3:ListBucket", call.bucket)
-    except errors.AccessDenied as denied:
-        return denied
-    return missing.with_fields(key=call.key.decode())
 
 
 def _moved(location: str, status: int = rules.MOVED) -> Response:

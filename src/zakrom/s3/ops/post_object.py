@@ -14,9 +14,11 @@ from zakrom.identity.doorman import Rules
 from zakrom.identity.forms import identify_form
 from zakrom.model.caller import Caller
 from zakrom.model.post_policy import PostPolicy
-from zakrom.rules import access, post_policy
+from zakrom.rules import post_policy
+from zakrom.s3 import authority
 from zakrom.s3.call import Call
-from zakrom.s3.operation import BUCKET, operation
+from zakrom.s3.context import Values
+from zakrom.s3.operation import BUCKET, REGISTRY, operation
 from zakrom.s3.ops.put_object import put
 from zakrom.s3.render import Header, empty, written_headers
 from zakrom.store.objects import Put
@@ -114,7 +116,7 @@ async def post_object(call: Call) -> Response:
         policy = parse_policy(fields["policy"])
         post_policy.check(policy, fields, call.bucket.name, call.now_ms)
     meant = _as_put(call, caller, fields, key, _FileBody(call.request.body, reader, first, policy))
-    access.check(caller, "s3:PutObject", call.bucket)
+    await authority.authorise(meant, REGISTRY["PutObject"], _how(fields, caller))
     made = await put(meant)
     return _answer(call, fields, key, made)
 
@@ -145,6 +147,13 @@ def _as_put(call: Call, caller: Caller, fields: dict[str, str], key: str, body: 
         call.now_ms,
         call.documents,
     )
+
+
+def _how(fields: dict[str, str], caller: Caller) -> dict[str, Values]:
+    """What policies may ask about the way a form was signed, beside the keys that all requests have."""
+    if caller.user is None:
+        return {}
+    return {"s3:authtype": ("POST",), "s3:signatureversion": ("AWS4-HMAC-SHA256" if "x-amz-algorithm" in fields else "AWS",)}
 
 
 def _headers(fields: dict[str, str]) -> list[tuple[bytes, bytes]]:
