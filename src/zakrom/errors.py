@@ -207,6 +207,10 @@ class IllegalVersioningConfigurationException(Invalid):
     """The Versioning element must be specified"""
 
 
+class InvalidRetentionPeriod(Invalid):
+    """The retention period specified is invalid."""
+
+
 class AccessControlListNotSupported(Invalid):
     """The bucket does not allow ACLs"""
 

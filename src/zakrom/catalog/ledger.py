@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zakrom import errors
+from zakrom.model import lock
 from zakrom.model.facts import Versioning
 
 STORE = 0
@@ -37,6 +38,7 @@ class Account:
         "bucket",
         "bytes",
         "freed",
+        "locked",
         "markers",
         "objects",
         "owner",
@@ -52,7 +54,13 @@ class Account:
         self.owner = owner
         self.versioning = versioning
         self.quota_bytes = quota_bytes
+        self.locked = False  # has object lock
         self.objects, self.versions, self.markers, self.bytes, self.uploads, self.upload_bytes, self.freed = counts
+
+    def take(self, kind: str, body: bytes | None) -> None:
+        """Remembers what the writer itself needs of a configuration document; None: there is none."""
+        if kind == lock.DOCUMENT:
+            self.locked = body is not None
 
     @property
     def total_bytes(self) -> int:
@@ -119,6 +127,8 @@ class Ledger:
         if row is None:
             raise errors.NoSuchBucket
         account = Account(bucket, row[0], Versioning(row[1]), row[2], row[3:])
+        for kind, body in self.rows("SELECT kind, body FROM document WHERE bucket = ?", (bucket,)):
+            account.take(kind, body)
         self.accounts[bucket] = account
         return account
 

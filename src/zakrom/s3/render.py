@@ -34,12 +34,9 @@ _UNSERVED_HEADERS = (
     "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-copy-source-server-side-encryption-customer-algorithm",
     "x-amz-website-redirect-location",
-    "x-amz-object-lock-mode",
-    "x-amz-object-lock-retain-until-date",
-    "x-amz-object-lock-legal-hold",
     "x-amz-write-offset-bytes",
 )
-"""Headers that ask for what is not there yet. To ignore them would be a lie (encrypted? locked?)."""
+"""Headers that ask for what is not there yet. To ignore them would be a lie (encrypted?)."""
 
 _GRANTS = (
     "x-amz-grant-full-control",
@@ -49,8 +46,8 @@ _GRANTS = (
     "x-amz-grant-write-acp",
 )
 
-_OBJECT_LOCK, _OWNERSHIP, _ACL = "x-amz-bucket-object-lock-enabled", "x-amz-object-ownership", "x-amz-acl"
-_MAY_BE_REFUSED = frozenset((*_UNSERVED_HEADERS, _OBJECT_LOCK, _OWNERSHIP, _ACL, *_GRANTS))
+_OWNERSHIP, _ACL = "x-amz-object-ownership", "x-amz-acl"
+_MAY_BE_REFUSED = frozenset((*_UNSERVED_HEADERS, _OWNERSHIP, _ACL, *_GRANTS))
 
 
 def empty(status: int, *fields: Header) -> Response:
@@ -70,8 +67,6 @@ def refuse_unserved_headers(call: Call) -> None:
     for name in _UNSERVED_HEADERS:
         if call.header(name) is not None:
             raise errors.NotServed(header=name)
-    if call.header(_OBJECT_LOCK) in ("true", "True"):
-        raise errors.NotServed(header=_OBJECT_LOCK)
     if call.header(_OWNERSHIP) not in (None, "BucketOwnerEnforced"):
         raise errors.NotServed(header=_OWNERSHIP)
     refuse_acl(call)

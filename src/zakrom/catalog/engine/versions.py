@@ -15,7 +15,7 @@ from zakrom.catalog.changes import Condition, Deleted, DeleteVersion, PutVersion
 from zakrom.catalog.engine.buckets import check_quotas
 from zakrom.catalog.ledger import Account, Ledger
 from zakrom.model.facts import NULL_NONCE, Details, Version, VersionId, Versioning
-from zakrom.rules import conditions, versioning
+from zakrom.rules import conditions, lock, versioning
 from zakrom.rules.versioning import Delete
 
 NONCE_MASK = (1 << 63) - 1  # SQL integers are signed: 63 bits of the caller's randomness are kept
@@ -129,6 +129,7 @@ def set_details(ledger: Ledger, change: SetDetails) -> Version:
     if version.marker:
         raise errors.NoSuchKey if change.version is None else errors.MethodNotAllowed
     old = version.details
+    lock.check_change(old.extra, change.extra, change.now_ms, bypass=change.bypass)
     tags = old.tags if change.tags is None else change.tags
     merged = {**old.extra, **change.extra}
     extra = {name: value for name, value in merged.items() if value is not None}
@@ -319,6 +320,8 @@ def _remove_one(ledger: Ledger, account: Account, change: DeleteVersion, version
     where = (change.bucket, change.key)
     version_id = Written(version.seq, version.nonce, 0).version_id
     current = _held(ledger, _KEY_OBJECT, where)
+    if account.locked and (found := find(ledger, *where, version)) is not None:
+        lock.check_removal(found.details.extra, change.now_ms, bypass=change.bypass)
     if current is not None and _named(version, current.seq, current.nonce):
         ledger.execute("DELETE FROM object WHERE bucket = ? AND key = ?", where)
         names.release(ledger, current.blob, current.manifest, change.now_ms)

@@ -9,6 +9,7 @@ from zakrom.catalog.changes import CreateBucket, DeleteBucket
 from zakrom.model.names import check_bucket_name
 from zakrom.s3.call import Call, arn
 from zakrom.s3.operation import BUCKET, operation
+from zakrom.s3.ops.object_lock import documents_of_new_bucket
 from zakrom.s3.payload import read_body
 from zakrom.s3.render import empty, refuse_unserved_headers, xml_response
 from zakrom.web.message import Response
@@ -33,7 +34,9 @@ async def create_bucket(call: Call) -> Response:
     refuse_unserved_headers(call)
     asked = parse_create_bucket(await read_body(call, BODY_BYTES_MAX))
     region = _region(call, asked.location)
-    documents = {"tagging": msgspec.msgpack.encode(check_new_bucket_tags(asked.tags))} if asked.tags else {}
+    documents = documents_of_new_bucket(call)
+    if asked.tags:
+        documents["tagging"] = msgspec.msgpack.encode(check_new_bucket_tags(asked.tags))
     change = CreateBucket(name, call.caller.canonical_id, region, call.now_ms, call.options.buckets_per_owner_max, documents)
     try:
         await call.store.catalog.apply(change)

@@ -13,6 +13,7 @@ from zakrom.s3 import conditions
 from zakrom.s3.call import Call
 from zakrom.s3.drafts import new_nonce
 from zakrom.s3.operation import BUCKET, OBJECT, operation
+from zakrom.s3.ops.object_lock import bypasses_governance
 from zakrom.s3.payload import read_body
 from zakrom.s3.render import Header, empty, xml_response
 from zakrom.store import objects
@@ -27,7 +28,7 @@ BODY_BYTES_MAX = 8 * 1024 * 1024  # 1,000 keys of 1,024 bytes, each byte escaped
 @operation("DeleteObject", "DELETE", OBJECT)
 async def delete_object(call: Call) -> Response:
     """Removes an object or a version, or puts a delete marker on top: what versioning says."""
-    deleted = await _delete(call, call.key, call.version_id(), conditions.of_delete(call))
+    deleted = await _delete(call, call.key, call.version_id(), conditions.of_delete(call), bypasses_governance(call))
     fields: list[Header] = []
     if deleted.marker:
         fields.append(("x-amz-delete-marker", "true"))
@@ -40,18 +41,19 @@ async def delete_object(call: Call) -> Response:
 async def delete_objects(call: Call) -> Response:
     """Up to 1,000 deletes at once, each with an answer of its own. All go into the same group commits."""
     asked = parse_delete(await read_body(call, BODY_BYTES_MAX, must_have_digest=True))
-    answers = await asyncio.gather(*(_one(call, one, asked.quiet) for one in asked.objects))
+    bypass = bypasses_governance(call)
+    answers = await asyncio.gather(*(_one(call, one, bypass, quiet=asked.quiet) for one in asked.objects))
     return xml_response("DeleteResult", "".join(answers))
 
 
-async def _one(call: Call, one: Doomed, quiet: bool) -> str:
+async def _one(call: Call, one: Doomed, bypass: bool, *, quiet: bool) -> str:
     named = f"<Key>{escape(one.key.decode())}</Key>{element('VersionId', one.version_id)}"
     try:
         if one.modified_ms is not None or one.size is not None:
             raise errors.NotServed(header="LastModifiedTime" if one.modified_ms is not None else "Size")
         version = None if one.version_id is None else _version(one.version_id)
         condition = None if one.etag is None else Condition(one.etag)
-        deleted = await _delete(call, check_key(one.key), version, condition)
+        deleted = await _delete(call, check_key(one.key), version, condition, bypass)
     except Error as error:
         return f"<Error>{named}{element('Code', code_of(error))}{element('Message', error.message)}</Error>"
     if quiet:
@@ -68,5 +70,7 @@ def _version(text: str) -> VersionId:
         raise errors.NoSuchVersion from None
 
 
-async def _delete(call: Call, key: bytes, version: VersionId | None, condition: Condition | None) -> Deleted:
-    return await objects.delete(call.store, call.bucket, key, version, call.bucket.owner, new_nonce(), call.now_ms, condition)
+async def _delete(call: Call, key: bytes, version: VersionId | None, condition: Condition | None, bypass: bool) -> Deleted:
+    return await objects.delete(
+        call.store, call.bucket, key, version, call.bucket.owner, new_nonce(), call.now_ms, condition, bypass=bypass
+    )

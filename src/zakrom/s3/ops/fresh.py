@@ -24,12 +24,6 @@ _ABSENT: tuple[tuple[str, str, type[Error], str], ...] = (
     ("GetBucketLifecycleConfiguration", "lifecycle", errors.NoSuchLifecycleConfiguration, "s3:GetLifecycleConfiguration"),
     ("GetBucketWebsite", "website", errors.NoSuchWebsiteConfiguration, "s3:GetBucketWebsite"),
     ("GetBucketReplication", "replication", errors.ReplicationConfigurationNotFoundError, "s3:GetReplicationConfiguration"),
-    (
-        "GetObjectLockConfiguration",
-        "object-lock",
-        errors.ObjectLockConfigurationNotFoundError,
-        "s3:GetBucketObjectLockConfiguration",
-    ),
 )
 """Operation, keyword, the error that says "none", action."""
 
