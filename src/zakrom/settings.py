@@ -513,6 +513,14 @@ class Settings:
         reason="A fraction of what any disk can do, so that nobody feels it; 2.7 TB a day.",
     )
 
+    lifecycle_day_seconds: int = _setting(
+        _CHORES,
+        "86400",
+        _whole(1, 86_400),
+        "How long a day is where lifecycle rules count in days. For tests.",
+        reason="A day is a day. A shorter one is not rounded up to midnight; headers tell calendar days in any case.",
+    )
+
     # -------------------------------------------------------------------------------------------------------------- logs
     log_format: LogFormat = _setting(
         _LOGS,

@@ -134,6 +134,10 @@ def test_every_operation_that_is_served_can_be_reached(s3: S3) -> None:
     ask("DELETE", path, "versionId=null")
     for marker in s3.ask("GET", bucket, "versions").texts("DeleteMarker/Key"):
         ask("DELETE", f"{bucket}/{marker}", "versionId=null")
+    rule = b"<Rule><Status>Enabled</Status><Prefix/><Expiration><Days>1</Days></Expiration></Rule>"
+    body = b"<LifecycleConfiguration>" + rule + b"</LifecycleConfiguration>"
+    ask("PUT", bucket, "lifecycle", {"content-md5": md5_of(body)}, body)
+    ask("DELETE", bucket, "lifecycle")
     ask("DELETE", bucket)
     tour_of_locks(ask)
 

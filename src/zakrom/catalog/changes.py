@@ -326,6 +326,30 @@ class SetFull(Tagged, frozen=True):
     now_ms: int
 
 
+class Expire(Tagged, frozen=True):
+    """-> dict[str, int]: how often what was done: ``removed``, ``marked``, ``moved``, ``aborted``.
+
+    Does what lifecycle rules say now of these reminders (bucket, key, rank), as `Catalog.due` gives them; each is worked off,
+    or moved to a time after ``now_ms``. ``nonce``: as in `DeleteVersion`, counted on for each.
+    """
+
+    reminders: tuple[tuple[int, bytes, int], ...]
+    now_ms: int
+    nonce: int
+
+
+class Survey(Tagged, frozen=True):
+    """-> bool: whether there is more to do. Looks at up to ``limit`` versions or uploads where rules have changed."""
+
+    limit: int
+
+
+class SetLifecycleDay(Tagged, frozen=True):
+    """-> None. How long a day of lifecycle rules is, from now on: 24 hours, but in tests. Another one renews all reminders."""
+
+    day_ms: int
+
+
 Change = (
     CreateBucket
     | DeleteBucket
@@ -351,6 +375,9 @@ Change = (
     | SetJob
     | Hold
     | SetFull
+    | Expire
+    | Survey
+    | SetLifecycleDay
 )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from zakrom.model.facts import Details, Version
 from zakrom.s3.call import Call
+from zakrom.store.objects import Draft, Put
 
 Header = tuple[str, str]
 Source = Callable[[Call], Awaitable[Mapping[str, str]]]
@@ -16,6 +17,7 @@ Show = Callable[[Call, Version], Iterable[Header]]
 
 _SOURCES: list[Source] = []
 _SHOWS: list[Show] = []
+_ANNOUNCES: list[Show] = []
 
 
 def source(function: Source) -> Source:
@@ -36,6 +38,15 @@ def shown(function: Show) -> Show:
     return function
 
 
+def announced(function: Show) -> Show:
+    """Declares a function that gives headers of the answer to a write, from the new version.
+
+    It is asked only where the bucket has a document.
+    """
+    _ANNOUNCES.append(function)
+    return function
+
+
 async def begin(call: Call, details: Details) -> Details:
     """The details of a new version with what all subjects add. For a copy, entries of the source never come along."""
     entries: dict[str, str] = {}
@@ -49,3 +60,22 @@ def headers(call: Call, version: Version) -> list[Header]:
     if not version.details.extra and not call.documents:
         return []
     return [header for show in _SHOWS for header in show(call, version)]
+
+
+def headers_of_write(call: Call, draft: Draft, put: Put) -> list[Header]:
+    """What the answer to a write says beside the common headers."""
+    if not call.documents:
+        return []
+    written, details = put.written, draft.details
+    return announce(
+        call,
+        Version(
+            draft.bucket.id, draft.key, written.seq, written.nonce, False, put.size, written.modified_ms, put.etag,
+            draft.storage_class, draft.owner, None, None, details,
+        ),
+    )  # fmt: skip
+
+
+def announce(call: Call, version: Version) -> list[Header]:
+    """The same for a version that is known whole."""
+    return [header for function in _ANNOUNCES for header in function(call, version)]

@@ -13,8 +13,6 @@ _BUCKET_DOCUMENTS: tuple[tuple[str, str, str], ...] = (
     ("accelerate", "BucketAccelerateConfiguration", "P"),
     ("cors", "BucketCors", "PD"),
     ("encryption", "BucketEncryption", "PD"),
-    ("lifecycle", "BucketLifecycleConfiguration", "P"),
-    ("lifecycle", "BucketLifecycle", "D"),
     ("logging", "BucketLogging", "P"),
     ("notification", "BucketNotificationConfiguration", "P"),
     ("ownershipControls", "BucketOwnershipControls", "PD"),

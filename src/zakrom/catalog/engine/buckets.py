@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from zakrom import errors
 from zakrom.catalog.changes import CreateBucket, DeleteBucket, SetDocument, SetQuota, SetVersioning
+from zakrom.catalog.engine import due
 from zakrom.catalog.ledger import STORE, Account, Ledger
-from zakrom.model import lock
+from zakrom.model import lifecycle, lock
 from zakrom.model.facts import Bucket, Versioning
 from zakrom.rules import quota
 
@@ -42,6 +43,8 @@ def delete_bucket(ledger: Ledger, change: DeleteBucket) -> None:
     if account.uploads:
         ledger.execute("INSERT INTO retired_bucket (bucket, retired_ms) VALUES (?, ?)", (change.bucket, change.now_ms))
         ledger.count(account, uploads=-account.uploads, upload_bytes=-account.upload_bytes)
+    if account.lifecycle is not None:
+        due.begin_survey(ledger, change.bucket)
     ledger.forget(account)
 
 
@@ -64,6 +67,8 @@ def set_document(ledger: Ledger, change: SetDocument) -> None:
     if change.kind == lock.DOCUMENT:
         _check_lock(account, change.body)
     account.take(change.kind, change.body)
+    if change.kind == lifecycle.DOCUMENT:
+        due.begin_survey(ledger, change.bucket)
     if change.body is None:
         ledger.execute("DELETE FROM document WHERE bucket = ? AND kind = ?", (change.bucket, change.kind))
         return

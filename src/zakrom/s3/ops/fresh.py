@@ -21,7 +21,6 @@ _ABSENT: tuple[tuple[str, str, type[Error], str], ...] = (
     ("GetBucketPolicy", "policy", errors.NoSuchBucketPolicy, "s3:GetBucketPolicy"),
     ("GetBucketPolicyStatus", "policyStatus", errors.NoSuchBucketPolicy, "s3:GetBucketPolicyStatus"),
     ("GetBucketCors", "cors", errors.NoSuchCORSConfiguration, "s3:GetBucketCORS"),
-    ("GetBucketLifecycleConfiguration", "lifecycle", errors.NoSuchLifecycleConfiguration, "s3:GetLifecycleConfiguration"),
     ("GetBucketWebsite", "website", errors.NoSuchWebsiteConfiguration, "s3:GetBucketWebsite"),
     ("GetBucketReplication", "replication", errors.ReplicationConfigurationNotFoundError, "s3:GetReplicationConfiguration"),
 )

@@ -25,4 +25,5 @@ async def put_object(call: Call) -> Response:
         ("ETag", f'"{made.etag}"'),
         *checksum_headers(made.checksum),
         *written_headers(call, made.written.version_id),
+        *extras.headers_of_write(call, draft, made),
     )
