@@ -22,10 +22,10 @@ PAUSE_SECONDS_MAX = 60.0
 LOOKS_A_DAY = 20
 """Where a day is short, for tests: how often to look in one."""
 
-BATCH = 100
+BATCH = 50
 """Reminders worked off in one change: some 10 ms in which no PUT is answered."""
 
-SURVEY_BATCH = 200
+SURVEY_BATCH = 150
 """Versions looked at in one change: about as long."""
 
 

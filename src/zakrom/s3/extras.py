@@ -51,7 +51,8 @@ async def begin(call: Call, details: Details) -> Details:
     """The details of a new version with what all subjects add. For a copy, entries of the source never come along."""
     entries: dict[str, str] = {}
     for one in _SOURCES:
-        entries.update(await one(call))
+        if found := await one(call):
+            entries.update(found)
     return Details(details.headers, details.metadata, details.tags, details.checksum, entries) if entries else details
 
 

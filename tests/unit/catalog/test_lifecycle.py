@@ -73,7 +73,9 @@ class Machine(RuleBasedStateMachine):
         with contextlib.suppress(AttributeError):  # nothing was initialized
             self.settle()
             assert self.due_now() == []
-            assert self.reminders() == self.expected()
+            alive = {(one.key, -one.seq) for one in self.versions()} | {(key, serial) for serial, key, _ in self.uploads()}
+            # What was overwritten while there were no rules may have left a reminder: it goes when its time comes.
+            assert {one for one in self.reminders() if one[:2] in alive} == self.expected()
         self.ledger.connection.close()
         shutil.rmtree(self.directory)
 
@@ -224,6 +226,10 @@ class Machine(RuleBasedStateMachine):
         """All, by key and newest first."""
         return [rows.version(row) for row in self.ledger.rows(reads._VERSIONS, (self.bucket.id, b"", -(1 << 62), b"z", 10**6))]
 
+    def uploads(self) -> list[tuple[int, bytes, int]]:
+        """(serial, key, created_ms) of those that are open."""
+        return self.ledger.rows("SELECT serial, key, created_ms FROM upload")
+
     def any_version(self, data: st.DataObject) -> Version | None:
         """One of them."""
         found = self.versions()
@@ -268,7 +274,7 @@ class Machine(RuleBasedStateMachine):
             for subject in self.subjects()
             if (first := lifecycle.choose(lifecycle.dues(config, subject))) is not None
         }
-        for serial, key, created_ms in self.ledger.rows("SELECT serial, key, created_ms FROM upload"):
+        for serial, key, created_ms in self.uploads():
             if end := lifecycle.abort(config, key, created_ms):
                 wanted.add((key, serial, end[0]))
         return wanted

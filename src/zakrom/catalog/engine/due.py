@@ -17,7 +17,7 @@ _OBJECT = f"SELECT {rows.VERSION_OF_OBJECT} FROM object WHERE bucket = ? AND key
 _HISTORY = f"SELECT {rows.HISTORY} FROM history WHERE bucket = ? AND key = ?"
 _SET = (
     "INSERT INTO due (bucket, key, rank, at_ms) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT (bucket, key, rank) DO UPDATE SET at_ms = excluded.at_ms"
+    "ON CONFLICT (bucket, key, rank) DO UPDATE SET at_ms = excluded.at_ms WHERE at_ms <> excluded.at_ms"
 )
 _DROP = "DELETE FROM due WHERE bucket = ? AND key = ? AND rank = ?"
 _NEWER = (
@@ -33,7 +33,7 @@ def touch(ledger: Ledger, account: Account, key: bytes, gone_seq: int | None = N
         return
     if gone_seq is not None:
         ledger.execute(_DROP, (account.bucket, key, -gone_seq))
-    for subject in _top(ledger, account.bucket, key, rules.depth(lifecycle) + 2):
+    for subject in _top(ledger, account.bucket, key, rules.depth(lifecycle)):
         remind(ledger, lifecycle, subject)
 
 
@@ -80,9 +80,10 @@ def subject(ledger: Ledger, lifecycle: Lifecycle, version: Version) -> Subject:
     return Subject(version, newer, alone)
 
 
-def _top(ledger: Ledger, bucket: int, key: bytes, limit: int) -> list[Subject]:
-    """The newest versions of a key."""
-    found = ledger.rows(_OBJECT, (bucket, key)) + ledger.rows(f"{_HISTORY} ORDER BY rank LIMIT ?", (bucket, key, limit))
+def _top(ledger: Ledger, bucket: int, key: bytes, depth: int) -> list[Subject]:
+    """The newest version of a key, and noncurrent ones to the first that has ``depth`` newer ones above it."""
+    found = ledger.rows(_OBJECT, (bucket, key))
+    found += ledger.rows(f"{_HISTORY} ORDER BY rank LIMIT ?", (bucket, key, depth + (1 if found else 2)))
     alone, newer = len(found) == 1, 0
     subjects = []
     for version in map(rows.version, found):

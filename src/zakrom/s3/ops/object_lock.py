@@ -33,6 +33,8 @@ BODY_BYTES_MAX = 16 * 1024  # a few short elements, and room for what clients pu
 BYPASS = "x-amz-bypass-governance-retention"
 ENABLED = "x-amz-bucket-object-lock-enabled"
 
+_NOTHING: Mapping[str, str] = {}
+
 encode = msgspec.msgpack.Encoder().encode
 decode = lru_cache(1024)(msgspec.msgpack.Decoder(lock.Default).decode)
 
@@ -124,11 +126,11 @@ async def entries_of_new_version(call: Call) -> Mapping[str, str]:
 
     Raises `InvalidRequest`, `InvalidArgument`, `AccessDenied`.
     """
-    mode, until, hold = call.header(wire.MODE), call.header(wire.UNTIL), call.header(wire.HOLD)
     body = call.documents.get(lock.DOCUMENT)
-    if body is None and mode is until is hold is None:
-        return {}
+    if body is None and not call.request.has_any(wire.HEADERS):
+        return _NOTHING
     _check_bucket(call)
+    mode, until, hold = call.header(wire.MODE), call.header(wire.UNTIL), call.header(wire.HOLD)
     asked = wire.retention_of_headers(mode, until, call.now_ms)
     if asked:
         access.check(call.caller, "s3:PutObjectRetention", call.bucket)
