@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 
@@ -49,12 +49,6 @@ class Request:
         # The values of the first header of each name. Bytes beyond ASCII become latin-1, so that nothing is lost.
         self.texts = {title.decode("latin-1"): value.decode("latin-1") for title, value in reversed(headers)}
         self.text: Callable[[str], str | None] = self.texts.get  # asked a dozen times a request
-
-    def has_any(self, names: Collection[str]) -> bool:
-        """Whether any of these (lower-case) headers is there: one question where a handler would ask several."""
-        if self._texts is None:
-            return any(self.text(name) is not None for name in names)
-        return not self._texts.keys().isdisjoint(names)
 
     def with_headers(self, headers: list[tuple[bytes, bytes]]) -> Request:
         """The same request with other headers."""

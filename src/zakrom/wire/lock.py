@@ -13,7 +13,7 @@ DEFAULT_YEARS_MAX = 100  # the same
 MODE = "x-amz-object-lock-mode"
 UNTIL = "x-amz-object-lock-retain-until-date"
 HOLD = "x-amz-object-lock-legal-hold"
-HEADERS = (MODE, UNTIL, HOLD)
+HEADERS = frozenset((MODE, UNTIL, HOLD))
 
 _BOTH = f"{UNTIL} and {MODE} must both be supplied"
 _HOLDS = ("ON", "OFF")

@@ -127,7 +127,7 @@ async def entries_of_new_version(call: Call) -> Mapping[str, str]:
     Raises `InvalidRequest`, `InvalidArgument`, `AccessDenied`.
     """
     body = call.documents.get(lock.DOCUMENT)
-    if body is None and not call.request.has_any(wire.HEADERS):
+    if body is None and wire.HEADERS.isdisjoint(call.request.texts):
         return _NOTHING
     _check_bucket(call)
     mode, until, hold = call.header(wire.MODE), call.header(wire.UNTIL), call.header(wire.HOLD)
