@@ -235,6 +235,10 @@ class MaxPostPreDataLengthExceeded(Invalid):
     """Your POST request fields preceeding the upload file was too large."""
 
 
+class InvalidRetentionPeriod(Invalid):
+    """The retention period specified is invalid."""
+
+
 class AccessControlListNotSupported(Invalid):
     """The bucket does not allow ACLs"""
 

@@ -543,6 +543,13 @@ class Settings:
         "How long lines of a bucket's server access log are gathered before they become an object in the target bucket.",
         reason="One object for each worker each time; AWS delivers within hours. A killed process loses what it gathered.",
     )
+    lifecycle_day_seconds: int = _setting(
+        _CHORES,
+        "86400",
+        _whole(1, 86_400),
+        "How long a day is where lifecycle rules count in days. For tests.",
+        reason="A day is a day. A shorter one is not rounded up to midnight; headers tell calendar days in any case.",
+    )
 
     # -------------------------------------------------------------------------------------------------------------- logs
     log_format: LogFormat = _setting(

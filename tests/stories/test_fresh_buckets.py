@@ -78,7 +78,6 @@ def test_the_acl_of_an_absent_key(s3: S3, bucket: str) -> None:
     "headers",
     [
         {"x-amz-server-side-encryption": "AES256"},
-        {"x-amz-object-lock-legal-hold": "ON"},
     ],
 )
 def test_wishes_that_are_not_served_are_refused(s3: S3, bucket: str, headers: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -95,8 +96,10 @@ CONFIGURATIONS: list[tuple[str, str, bytes]] = [
     (
         "PUT",
         "cors",
-        b"<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>"
-        b"</CORSConfiguration>",
+        (
+            b"<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod></CORSRule>"
+            b"</CORSConfiguration>"
+        ),
     ),
     ("PUT", "metrics&id=a", b"<MetricsConfiguration><Id>a</Id></MetricsConfiguration>"),
     *(
@@ -205,9 +208,32 @@ def test_every_operation_that_is_served_can_be_reached(s3: S3) -> None:
     ask("DELETE", path, "versionId=null")
     for marker in s3.ask("GET", bucket, "versions").texts("DeleteMarker/Key"):
         ask("DELETE", f"{bucket}/{marker}", "versionId=null")
+    rule = b"<Rule><Status>Enabled</Status><Prefix/><Expiration><Days>1</Days></Expiration></Rule>"
+    body = b"<LifecycleConfiguration>" + rule + b"</LifecycleConfiguration>"
+    ask("PUT", bucket, "lifecycle", {"content-md5": md5_of(body)}, body)
+    ask("DELETE", bucket, "lifecycle")
     ask("DELETE", bucket)
+    tour_of_locks(ask)
 
     assert sorted(seen) == SERVED
+
+
+def tour_of_locks(ask: Callable[..., Answer]) -> None:
+    """The part of the tour for which a bucket needs object lock."""
+    path = "/tour-of-locks/key"
+    ask("PUT", "/tour-of-locks", headers={"x-amz-bucket-object-lock-enabled": "true"})
+    ask("PUT", path)
+    for where, query, body in (
+        (
+            "/tour-of-locks",
+            "object-lock",
+            b"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>",
+        ),
+        (path, "retention", b"<Retention/>"),
+        (path, "legal-hold", b"<LegalHold><Status>OFF</Status></LegalHold>"),
+    ):
+        ask("PUT", where, query, {"content-md5": md5_of(body)}, body)
+        ask("GET", where, query)
 
 
 def test_paths_of_the_server_itself(s3: S3) -> None:

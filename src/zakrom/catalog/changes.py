@@ -90,7 +90,10 @@ class Condition(Fact, frozen=True):
 
 
 class CreateBucket(Tagged, frozen=True):
-    """-> Bucket. Raises `BucketAlreadyOwnedByYou` or `BucketAlreadyExists`, `TooManyBuckets`."""
+    """-> Bucket. Raises `BucketAlreadyOwnedByYou` or `BucketAlreadyExists`, `TooManyBuckets`.
+
+    With a document of object lock the bucket begins with versioning enabled.
+    """
 
     name: str
     owner: str
@@ -108,14 +111,17 @@ class DeleteBucket(Tagged, frozen=True):
 
 
 class SetVersioning(Tagged, frozen=True):
-    """-> None. Raises `NoSuchBucket`."""
+    """-> None. Raises `NoSuchBucket`, `InvalidBucketState` where versioning must stay: under object lock."""
 
     bucket: int
     versioning: Versioning
 
 
 class SetDocument(Tagged, frozen=True):
-    """-> None. A bucket's configuration document; ``body`` None removes it. Raises `NoSuchBucket`."""
+    """-> None. A bucket's configuration document; ``body`` None removes it.
+
+    Raises `NoSuchBucket`, and `InvalidBucketState` for object lock without versioning, and for the end of object lock.
+    """
 
     bucket: int
     kind: str
@@ -154,7 +160,8 @@ class DeleteVersion(Tagged, frozen=True):
     """-> Deleted. ``version`` None: what a plain DELETE means under the bucket's versioning; else that version for good.
 
     Deleting what is not there succeeds (`Deleted.existed` is false). Raises `NoSuchBucket`, `PreconditionFailed`,
-    and with a condition on an absent key `NoSuchKey`.
+    and with a condition on an absent key `NoSuchKey`; `AccessDenied` for a version that object lock protects (``bypass``: the
+    caller may bypass governance).
     """
 
     bucket: int
@@ -164,12 +171,14 @@ class DeleteVersion(Tagged, frozen=True):
     owner: str
     version: VersionId | None = None
     condition: Condition | None = None
+    bypass: bool = False
 
 
 class SetDetails(Tagged, frozen=True):
     """-> Version. Changes details of an existing version: its tags (None: as they are), and entries of its ``extra``.
 
-    ``extra``: by name, None removes it; others stay. Raises `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` on a marker.
+    ``extra``: by name, None removes it; others stay. Raises `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed` on a marker,
+    `AccessDenied` for a retention that must not be shortened (``bypass``: the caller may bypass governance).
     """
 
     bucket: int
@@ -177,6 +186,8 @@ class SetDetails(Tagged, frozen=True):
     version: VersionId | None
     tags: tuple[tuple[str, str], ...] | None
     extra: dict[str, str | None] = msgspec.field(default_factory=dict)
+    now_ms: int = 0
+    bypass: bool = False
 
 
 class CreateUpload(Tagged, frozen=True):
@@ -315,6 +326,30 @@ class SetFull(Tagged, frozen=True):
     now_ms: int
 
 
+class Expire(Tagged, frozen=True):
+    """-> dict[str, int]: how often what was done: ``removed``, ``marked``, ``moved``, ``aborted``.
+
+    Does what lifecycle rules say now of these reminders (bucket, key, rank), as `Catalog.due` gives them; each is worked off,
+    or moved to a time after ``now_ms``. ``nonce``: as in `DeleteVersion`, counted on for each.
+    """
+
+    reminders: tuple[tuple[int, bytes, int], ...]
+    now_ms: int
+    nonce: int
+
+
+class Survey(Tagged, frozen=True):
+    """-> bool: whether there is more to do. Looks at up to ``limit`` versions or uploads where rules have changed."""
+
+    limit: int
+
+
+class SetLifecycleDay(Tagged, frozen=True):
+    """-> None. How long a day of lifecycle rules is, from now on: 24 hours, but in tests. Another one renews all reminders."""
+
+    day_ms: int
+
+
 Change = (
     CreateBucket
     | DeleteBucket
@@ -340,6 +375,9 @@ Change = (
     | SetJob
     | Hold
     | SetFull
+    | Expire
+    | Survey
+    | SetLifecycleDay
 )
 
 

@@ -259,6 +259,14 @@ class SqliteCatalog:
         """See `Catalog`."""
         return self._reads.job(name)
 
+    async def due(self, before_ms: int, limit: int) -> list[tuple[int, bytes, int]]:
+        """See `Catalog`."""
+        return self._reads.due(before_ms, limit)
+
+    async def surveys(self) -> int:
+        """See `Catalog`."""
+        return self._reads.surveys()
+
     async def spare_bytes(self) -> int:
         """Bytes inside the catalog's file that inline objects can take even when the disk is full."""
         return self._reads.spare_bytes()

@@ -184,6 +184,14 @@ class Catalog(Protocol):
         """The durable state of a job."""
         ...
 
+    async def due(self, before_ms: int, limit: int) -> list[tuple[int, bytes, int]]:
+        """Reminders (bucket, key, rank) of what lifecycle rules would do by ``before_ms``, oldest first: for `Expire`."""
+        ...
+
+    async def surveys(self) -> int:
+        """How many buckets' rules have changed and are still to be looked through, by `Survey`."""
+        ...
+
     # ------------------------------------------------------------------------------------------------- changes
     async def apply(self, change: Change) -> Any:
         """Makes the change true and durable, and returns what its class says.

@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from zakrom import errors
+from zakrom.model import lifecycle, lock
 from zakrom.model.facts import Versioning
+from zakrom.model.lifecycle import Lifecycle
+from zakrom.rules import lifecycle as rules
 
 STORE = 0
 """The bucket number under which the counts of the whole store are kept."""
@@ -37,6 +40,8 @@ class Account:
         "bucket",
         "bytes",
         "freed",
+        "lifecycle",
+        "locked",
         "markers",
         "objects",
         "owner",
@@ -52,7 +57,16 @@ class Account:
         self.owner = owner
         self.versioning = versioning
         self.quota_bytes = quota_bytes
+        self.locked = False  # has object lock
+        self.lifecycle: Lifecycle | None = None
         self.objects, self.versions, self.markers, self.bytes, self.uploads, self.upload_bytes, self.freed = counts
+
+    def take(self, kind: str, body: bytes | None) -> None:
+        """Remembers what the writer itself needs of a configuration document; None: there is none."""
+        if kind == lock.DOCUMENT:
+            self.locked = body is not None
+        elif kind == lifecycle.DOCUMENT:
+            self.lifecycle = None if body is None else rules.decode(body)
 
     @property
     def total_bytes(self) -> int:
@@ -90,6 +104,7 @@ class Ledger:
         self.generations = {id for (id,) in self.rows("SELECT id FROM generation WHERE closed = 0")}
         facts: dict[str, int] = dict(self.rows("SELECT name, value FROM meta"))
         self.seq_limit = facts["seq"]
+        self.day_ms = facts.get("lifecycle_day_ms", lifecycle.DAY_MS)
         self.seq = max(self.seq, self.seq_limit)  # what was given out before a rollback is not given again
         counts = self.rows("SELECT objects, versions, markers, bytes, uploads, upload_bytes, freed FROM usage WHERE bucket = 0")
         self.store = Account(STORE, "", Versioning.NEVER, facts.get("quota_bytes"), counts[0])
@@ -119,8 +134,17 @@ class Ledger:
         if row is None:
             raise errors.NoSuchBucket
         account = Account(bucket, row[0], Versioning(row[1]), row[2], row[3:])
+        for kind, body in self.rows("SELECT kind, body FROM document WHERE bucket = ?", (bucket,)):
+            account.take(kind, body)
         self.accounts[bucket] = account
         return account
+
+    def known_account(self, bucket: int) -> Account | None:
+        """The same; None for a bucket that is gone."""
+        try:
+            return self.account(bucket)
+        except errors.NoSuchBucket:
+            return None
 
     # ---------------------------------------------------------------------------------------------------- writing
 

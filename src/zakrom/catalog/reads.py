@@ -360,6 +360,14 @@ class Reads:
         row = self._row("SELECT state FROM job WHERE name = ?", (name,))
         return None if row is None else row[0]
 
+    def due(self, before_ms: int, limit: int) -> list[tuple[int, bytes, int]]:
+        """As `Catalog.due`."""
+        return self._rows("SELECT bucket, key, rank FROM due WHERE at_ms <= ? ORDER BY at_ms LIMIT ?", (before_ms, limit))
+
+    def surveys(self) -> int:
+        """As `Catalog.surveys`."""
+        return int(self._row("SELECT count(*) FROM survey")[0])
+
     # ------------------------------------------------------------------------------------------------- details
 
     def _namers(self, table: str, columns: str, column: str, id: int, limit: int) -> list[tuple[str, Version]]:

@@ -37,7 +37,7 @@ from zakrom.work import directory
 from zakrom.work.directory import Opened, RootKey
 from zakrom.work.processes import Child, Place, Supervisor
 
-JOBS = ("reap", "sweep", "room", "scrub")
+JOBS = ("reap", "sweep", "room", "scrub", "lifecycle")
 
 STOP_SECONDS_MORE = 10.0
 """How much longer than its own patience with clients a worker may take to end before it is killed."""

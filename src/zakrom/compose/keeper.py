@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import signal
 
 import uvloop
@@ -14,6 +15,7 @@ from zakrom.catalog.schema import migrations
 from zakrom.compose.context import Context, clock_ms
 from zakrom.compose.process import make_doorman, open_store
 from zakrom.compose.worker import Recorder, limits_of, tls_of
+from zakrom.jobs.lifecycle import Lifecycle
 from zakrom.jobs.reap import Reap
 from zakrom.jobs.room import Room
 from zakrom.jobs.scrub import Scrub
@@ -78,11 +80,15 @@ def make_jobs(context: Context, store: Store) -> list[Job]:
         context.metrics.count("zakrom_damaged_blocks_total")
         log.error("damaged blob", blob=f"{damage.blob:x}", block=damage.block, reason=damage.reason)
 
+    def on_lifecycle(what: str, count: int) -> None:
+        context.metrics.count("zakrom_lifecycle_total", float(count), what)
+
     interval = settings.scrub_interval_seconds
     return [
         Reap(store, clock_ms),
         Sweep(store),
         Room(store, clock_ms, on_full),
+        Lifecycle(store, clock_ms, lambda: secrets.randbits(62), settings.lifecycle_day_seconds * 1000, on_lifecycle),
         Scrub(store, clock_ms, None if interval is None else int(interval * 1000), settings.scrub_rate_bytes, on_damage),
     ]
 

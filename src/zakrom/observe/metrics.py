@@ -87,6 +87,12 @@ def families(
         Family("zakrom_job_steps_total", Kind.COUNTER, "Steps of background jobs.", by_job),
         Family("zakrom_job_failures_total", Kind.COUNTER, "Steps of background jobs that failed.", by_job),
         Family("zakrom_job_seconds_total", Kind.COUNTER, "Seconds spent in steps of background jobs.", by_job),
+        Family(
+            "zakrom_lifecycle_total",
+            Kind.COUNTER,
+            "What lifecycle rules did, by action.",
+            (("action", ("removed", "marked", "moved", "aborted", OTHER)),),
+        ),
         Family("zakrom_restarts_total", Kind.COUNTER, "Child processes that died and were replaced."),
         Family("zakrom_damaged_blocks_total", Kind.COUNTER, "Blocks whose checksum was wrong when they were read."),
         Family("zakrom_access_lines_dropped_total", Kind.COUNTER, "Access lines lost because nobody read the log."),

@@ -143,6 +143,15 @@ async def require(
     raise errors.AccessDenied
 
 
+async def may(call: Call, action: str) -> bool:
+    """Whether the caller has a right on what the call is about."""
+    try:
+        await require(call, action, place_of(call))
+    except errors.AccessDenied:
+        return False
+    return True
+
+
 async def require_of_write(call: Call, action: str, more: Mapping[str, Values] | None = None) -> None:
     """Returns if the caller may have this right on the object that the call writes. Raises `AccessDenied`."""
     await _require_also(call, Also(_WRITES, (), action, Of.NEW_OWNER), place_of(call), more)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from zakrom import errors
 from zakrom.model.acl import ENFORCED, Grant, ownership_of
 from zakrom.model.facts import Checksum, Version, Versioning
-from zakrom.s3 import extras
 from zakrom.s3.call import Call
 from zakrom.web.message import Response
 from zakrom.wire import checksums, dates, headers
@@ -31,12 +30,9 @@ _UNSERVED_HEADERS = (
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-copy-source-server-side-encryption-customer-algorithm",
-    "x-amz-object-lock-mode",
-    "x-amz-object-lock-retain-until-date",
-    "x-amz-object-lock-legal-hold",
     "x-amz-write-offset-bytes",
 )
-"""Headers that ask for what is not there yet. To ignore them would be a lie (encrypted? locked?)."""
+"""Headers that ask for what is not there yet. To ignore them would be a lie (encrypted?)."""
 
 _OBJECT_LOCK = "x-amz-bucket-object-lock-enabled"
 _MAY_BE_REFUSED = frozenset((*_UNSERVED_HEADERS, _OBJECT_LOCK))
@@ -59,8 +55,6 @@ def refuse_unserved_headers(call: Call) -> None:
     for name in _UNSERVED_HEADERS:
         if call.header(name) is not None:
             raise errors.NotServed(header=name)
-    if call.header(_OBJECT_LOCK) in ("true", "True"):
-        raise errors.NotServed(header=_OBJECT_LOCK)
 
 
 def storage_class(call: Call, default: str = "STANDARD") -> str:
@@ -125,7 +119,7 @@ def object_headers(call: Call, version: Version) -> list[Header]:
         fields.append(("x-amz-storage-class", version.storage_class))
     if details.tags:
         fields.append(("x-amz-tagging-count", str(len(details.tags))))
-    return fields + extras.headers(call, version)
+    return fields
 
 
 _TITLES = {name.decode(): name.decode().title() for name in headers.KEPT}

@@ -113,12 +113,16 @@ async def delete(
     nonce: int,
     now_ms: int,
     condition: Condition | None = None,
+    *,
+    bypass: bool = False,
 ) -> Deleted:
     """What a DELETE means under the bucket's versioning.
 
-    Raises `PreconditionFailed`, `NoSuchKey` (a condition on an absent key).
+    Raises `PreconditionFailed`, `NoSuchKey` (a condition on an absent key), `AccessDenied` (object lock; ``bypass``: the caller
+    may bypass governance).
     """
-    deleted: Deleted = await store.catalog.apply(DeleteVersion(bucket.id, key, now_ms, nonce, owner, version, condition))
+    change = DeleteVersion(bucket.id, key, now_ms, nonce, owner, version, condition, bypass)
+    deleted: Deleted = await store.catalog.apply(change)
     return deleted
 
 
@@ -131,10 +135,17 @@ async def set_tags(
 
 
 async def set_extra(
-    store: Store, bucket: Bucket, key: bytes, version: VersionId | None, entries: dict[str, str | None]
+    store: Store,
+    bucket: Bucket,
+    key: bytes,
+    version: VersionId | None,
+    entries: dict[str, str | None],
+    now_ms: int = 0,
+    *,
+    bypass: bool = False,
 ) -> Version:
-    """Sets entries of a version's ``extra``; None removes one. Raises as `set_tags`."""
-    changed: Version = await store.catalog.apply(SetDetails(bucket.id, key, version, None, entries))
+    """Sets entries of a version's ``extra``; None removes one. Raises as `set_tags`, and `AccessDenied` (object lock)."""
+    changed: Version = await store.catalog.apply(SetDetails(bucket.id, key, version, None, entries, now_ms, bypass))
     return changed
 
 

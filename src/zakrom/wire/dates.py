@@ -29,6 +29,8 @@ _HTTP_FORMS = (
 _BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d{1,9})?Z", re.ASCII)
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d))?", re.ASCII)
+
 
 def iso8601(ms: int) -> str:
     """``YYYY-MM-DDTHH:MM:SS.mmmZ``."""
@@ -94,6 +96,21 @@ def parse_iso8601(text: str) -> int | None:
     """Milliseconds (whole seconds) of an ISO 8601 date and time in UTC; None for anything else."""
     match = _ISO.fullmatch(text.strip())
     return _milliseconds(*map(int, match.groups())) if match else None
+
+
+def parse_moment(text: str) -> int | None:
+    """Milliseconds of an ISO 8601 date and time with its zone, fractions kept; a date alone is its midnight in UTC.
+
+    None for anything else.
+    """
+    text = text.strip()
+    try:
+        if not _MOMENT.fullmatch(text):
+            return None
+        moment = datetime.fromisoformat(text if "T" in text else f"{text}T00:00:00Z")
+    except ValueError:
+        return None
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _milliseconds(year: int, month: int, day: int, hour: int, minute: int, second: int) -> int | None:

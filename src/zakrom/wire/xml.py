@@ -20,6 +20,9 @@ ELEMENTS_MAX = 100_000  # 10,000 parts, each with a number, an ETag and checksum
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
+INTEGER_DIGITS_MAX = 18  # any 64-bit size; more is no number of S3's
+_INTEGER = re.compile(rf"-?\d{{1,{INTEGER_DIGITS_MAX}}}", re.ASCII)
+
 # Carriage return is legal in XML 1.0 but a parser would read it as a line feed.
 _SPECIAL = re.compile('[&<>"\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]')
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
@@ -79,6 +82,19 @@ class Node:
     def all(self, name: str) -> list[Node]:
         """All children of that name, in order."""
         return [child for child in self.children if child.name == name]
+
+    def fields(self, *allowed: str) -> dict[str, Node]:
+        """The children by name. Raises `MalformedXML` for one that is not allowed, and for a second one of a name."""
+        found = {child.name: child for child in self.children}
+        if len(found) != len(self.children) or not found.keys() <= set(allowed):
+            raise errors.MalformedXML
+        return found
+
+    def integer(self) -> int:
+        """The text as a number of at most `INTEGER_DIGITS_MAX` digits. Raises `MalformedXML`."""
+        if not _INTEGER.fullmatch(self.text.strip()):
+            raise errors.MalformedXML
+        return int(self.text)
 
 
 def parse(

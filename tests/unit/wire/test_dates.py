@@ -78,3 +78,22 @@ def test_what_is_written_is_read_back(second: int) -> None:
 def test_headers_are_as_the_standard_library_writes_them(second: int) -> None:
     """A second opinion."""
     assert formatdate(second, usegmt=True) == dates.http_date(second * 1000)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2030-01-01T00:00:00Z", 1_893_456_000_000),
+        (" 2030-01-01T00:00:00.123456Z ", 1_893_456_000_123),
+        ("2030-01-01T02:00:00+02:00", 1_893_456_000_000),
+        ("2030-01-01", 1_893_456_000_000),
+        ("20300101", None),
+        ("2030-01-01T00:00:00", None),
+        ("2030-02-30T00:00:00Z", None),
+        ("tomorrow", None),
+        ("", None),
+    ],
+)
+def test_moments_of_documents(text: str, expected: int | None) -> None:
+    """A zone is needed, fractions are kept, a date alone is its midnight."""
+    assert dates.parse_moment(text) == expected

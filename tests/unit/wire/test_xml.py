@@ -101,3 +101,16 @@ def test_any_bytes_are_parsed_or_refused(body: bytes) -> None:
     """The law of a parser: a value or the documented error."""
     with contextlib.suppress(errors.MalformedXML):
         assert xml.parse(b"<R>" + body + b"</R>", "R").name == "R"
+
+
+def test_fields_of_an_element() -> None:
+    """Each allowed child at most once, by name; numbers are plain."""
+    node = xml.parse(b"<R><A> 7 </A><B>x</B></R>", "R")
+
+    assert {name: child.text for name, child in node.fields("A", "B", "C").items()} == {"A": " 7 ", "B": "x"}
+    assert node.fields("A", "B")["A"].integer() == 7
+    for refused in (lambda: node.fields("A"), node.fields("A", "B")["B"].integer):
+        with pytest.raises(errors.MalformedXML):
+            refused()
+    with pytest.raises(errors.MalformedXML):
+        xml.parse(b"<R><A/><A/></R>", "R").fields("A")

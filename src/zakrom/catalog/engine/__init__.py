@@ -11,7 +11,7 @@ from typing import Any
 
 from zakrom.catalog import changes
 from zakrom.catalog.changes import Change
-from zakrom.catalog.engine import buckets, chores, identity, uploads, versions
+from zakrom.catalog.engine import buckets, chores, identity, lifecycle, uploads, versions
 from zakrom.catalog.engine.chores import CloseGeneration
 from zakrom.catalog.ledger import Ledger
 
@@ -42,6 +42,9 @@ _TABLE: dict[type, Callable[[Ledger, Any], Any]] = {
     changes.SetJob: chores.set_job,
     changes.Hold: chores.hold,
     changes.SetFull: chores.set_full,
+    changes.Expire: lifecycle.expire,
+    changes.Survey: lifecycle.survey,
+    changes.SetLifecycleDay: lifecycle.set_lifecycle_day,
     CloseGeneration: chores.close_generation,
 }
 

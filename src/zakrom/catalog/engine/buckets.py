@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from zakrom import errors
 from zakrom.catalog.changes import CreateBucket, DeleteBucket, SetDocument, SetQuota, SetVersioning
+from zakrom.catalog.engine import due
 from zakrom.catalog.ledger import STORE, Account, Ledger
+from zakrom.model import lifecycle, lock
 from zakrom.model.facts import Bucket, Versioning
 from zakrom.rules import quota
 
@@ -18,10 +20,11 @@ def create_bucket(ledger: Ledger, change: CreateBucket) -> Bucket:
     (owned,) = ledger.row("SELECT count(*) FROM bucket WHERE owner = ?", (change.owner,))
     if owned >= change.owner_buckets_max:
         raise errors.TooManyBuckets(owned=owned, allowed=change.owner_buckets_max)
-    bucket = Bucket(ledger.next_number("bucket"), change.name, change.owner, change.region, change.now_ms)
+    versioning = Versioning.ENABLED if lock.DOCUMENT in change.documents else Versioning.NEVER
+    bucket = Bucket(ledger.next_number("bucket"), change.name, change.owner, change.region, change.now_ms, versioning)
     ledger.execute(
-        "INSERT INTO bucket (id, name, owner, region, created_ms) VALUES (?, ?, ?, ?, ?)",
-        (bucket.id, bucket.name, bucket.owner, bucket.region, bucket.created_ms),
+        "INSERT INTO bucket (id, name, owner, region, created_ms, versioning) VALUES (?, ?, ?, ?, ?, ?)",
+        (bucket.id, bucket.name, bucket.owner, bucket.region, bucket.created_ms, int(versioning)),
     )
     ledger.execute("INSERT INTO usage (bucket) VALUES (?)", (bucket.id,))
     for kind, body in change.documents.items():
@@ -40,6 +43,8 @@ def delete_bucket(ledger: Ledger, change: DeleteBucket) -> None:
     if account.uploads:
         ledger.execute("INSERT INTO retired_bucket (bucket, retired_ms) VALUES (?, ?)", (change.bucket, change.now_ms))
         ledger.count(account, uploads=-account.uploads, upload_bytes=-account.upload_bytes)
+    if account.lifecycle is not None:
+        due.begin_survey(ledger, change.bucket)
     ledger.forget(account)
 
 
@@ -48,13 +53,22 @@ def set_versioning(ledger: Ledger, change: SetVersioning) -> None:
     account = ledger.account(change.bucket)
     if change.versioning is Versioning.NEVER and account.versioning is not Versioning.NEVER:
         raise errors.InvalidBucketState
+    if account.locked and change.versioning is not Versioning.ENABLED:
+        raise errors.InvalidBucketState(
+            "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
+        )
     ledger.execute("UPDATE bucket SET versioning = ? WHERE id = ?", (int(change.versioning), change.bucket))
     account.versioning = change.versioning
 
 
 def set_document(ledger: Ledger, change: SetDocument) -> None:
     """See `SetDocument`."""
-    ledger.account(change.bucket)
+    account = ledger.account(change.bucket)
+    if change.kind == lock.DOCUMENT:
+        _check_lock(account, change.body)
+    account.take(change.kind, change.body)
+    if change.kind == lifecycle.DOCUMENT:
+        due.begin_survey(ledger, change.bucket)
     if change.body is None:
         ledger.execute("DELETE FROM document WHERE bucket = ? AND kind = ?", (change.bucket, change.kind))
         return
@@ -63,6 +77,14 @@ def set_document(ledger: Ledger, change: SetDocument) -> None:
         "ON CONFLICT (bucket, kind) DO UPDATE SET body = excluded.body",
         (change.bucket, change.kind, change.body),
     )
+
+
+def _check_lock(account: Account, body: bytes | None) -> None:
+    """Versions are protected by their ids, so object lock needs versioning. Raises `InvalidBucketState`."""
+    if account.versioning is not Versioning.ENABLED:
+        raise errors.InvalidBucketState("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
+    if body is None:
+        raise errors.InvalidBucketState("Object Lock cannot be disabled once it is enabled.")
 
 
 def set_quota(ledger: Ledger, change: SetQuota) -> None:

@@ -15,9 +15,9 @@ import msgspec
 from zakrom import errors
 from zakrom.catalog import names, rows
 from zakrom.catalog.changes import AbortUpload, CompleteUpload, CreateUpload, PutPart, Written
-from zakrom.catalog.engine import versions
+from zakrom.catalog.engine import due, versions
 from zakrom.catalog.engine.buckets import check_quotas
-from zakrom.catalog.ledger import Ledger
+from zakrom.catalog.ledger import Account, Ledger
 from zakrom.model.facts import Part, Slice, Upload
 
 
@@ -27,10 +27,11 @@ def create_upload(ledger: Ledger, change: CreateUpload) -> Upload:
     account = ledger.account(asked.bucket)
     base_seq = versions.newest_seq(ledger, asked.bucket, asked.key)
     upload = msgspec.structs.replace(asked, base_seq=base_seq, revision=0)
+    serial = ledger.next_seq()
     ledger.execute(
         f"INSERT INTO upload (serial, {rows.UPLOAD}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            ledger.next_seq(),
+            serial,
             upload.bucket,
             upload.key,
             upload.id,
@@ -44,6 +45,8 @@ def create_upload(ledger: Ledger, change: CreateUpload) -> Upload:
             0,
         ),
     )
+    if account.lifecycle is not None:
+        due.remind_of_upload(ledger, account.lifecycle, serial, upload)
     ledger.count(account, uploads=1)
     return upload
 
@@ -95,7 +98,7 @@ def complete_upload(ledger: Ledger, change: CompleteUpload) -> Written:
 
     dropped = held - wanted
     names.release_slices(ledger, tuple(Slice(blob, 0, 0) for blob in dropped.elements()), change.now_ms)
-    _close(ledger, change, serial)  # before the manifest, which so finds free pages on a full disk
+    _close(ledger, account, change, serial)  # before the manifest, which so finds free pages on a full disk
     manifest = names.add_manifest(ledger, change.manifest) if change.manifest.slices or change.manifest.parts else None
     ledger.count(account, uploads=-1)
     return versions.place(
@@ -122,7 +125,7 @@ def abort_upload(ledger: Ledger, change: AbortUpload) -> None:
     account = ledger.account(change.bucket)
     serial, _ = _open(ledger, change)
     upload_bytes = release_parts(ledger, serial, change.now_ms)
-    _close(ledger, change, serial)
+    _close(ledger, account, change, serial)
     ledger.count(account, uploads=-1, upload_bytes=-upload_bytes)
 
 
@@ -143,9 +146,11 @@ def _open(ledger: Ledger, change: PutPart | CompleteUpload | AbortUpload) -> tup
     return row[0], rows.upload(row[1:])
 
 
-def _close(ledger: Ledger, change: CompleteUpload | AbortUpload, serial: int) -> None:
+def _close(ledger: Ledger, account: Account, change: CompleteUpload | AbortUpload, serial: int) -> None:
     ledger.execute("DELETE FROM part WHERE upload = ?", (serial,))
     ledger.execute("DELETE FROM upload WHERE bucket = ? AND key = ? AND id = ?", _where(change))
+    if account.lifecycle is not None:
+        due.set_at(ledger, change.bucket, change.key, serial, None)
 
 
 def _where(change: PutPart | CompleteUpload | AbortUpload) -> tuple[Any, ...]:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 from zakrom import errors
 from zakrom.catalog import names, rows
 from zakrom.catalog.changes import Condition, Deleted, DeleteVersion, PutVersion, SetDetails, Written
+from zakrom.catalog.engine import due
 from zakrom.catalog.engine.buckets import check_quotas
 from zakrom.catalog.ledger import Account, Ledger
 from zakrom.model.facts import NULL_NONCE, Details, Version, VersionId, Versioning
-from zakrom.rules import conditions, versioning
+from zakrom.rules import conditions, lock, versioning
 from zakrom.rules.versioning import Delete
 
 NONCE_MASK = (1 << 63) - 1  # SQL integers are signed: 63 bits of the caller's randomness are kept
@@ -122,13 +123,14 @@ def delete_version(ledger: Ledger, change: DeleteVersion) -> Deleted:
 
 def set_details(ledger: Ledger, change: SetDetails) -> Version:
     """See `SetDetails`."""
-    ledger.account(change.bucket)
+    account = ledger.account(change.bucket)
     version = find(ledger, change.bucket, change.key, change.version)
     if version is None:
         raise errors.NoSuchKey if change.version is None else errors.NoSuchVersion
     if version.marker:
         raise errors.NoSuchKey if change.version is None else errors.MethodNotAllowed
     old = version.details
+    lock.check_change(old.extra, change.extra, change.now_ms, bypass=change.bypass)
     tags = old.tags if change.tags is None else change.tags
     merged = {**old.extra, **change.extra}
     extra = {name: value for name, value in merged.items() if value is not None}
@@ -138,7 +140,10 @@ def set_details(ledger: Ledger, change: SetDetails) -> Version:
         ledger.execute("UPDATE object SET details = ? WHERE bucket = ? AND key = ?", where)
     else:
         ledger.execute("UPDATE history SET details = ? WHERE bucket = ? AND key = ? AND rank = ?", (*where, -version.seq))
-    return find(ledger, change.bucket, change.key, change.version) or version
+    changed = find(ledger, change.bucket, change.key, change.version) or version
+    if account.lifecycle is not None:
+        due.remind(ledger, account.lifecycle, due.subject(ledger, account.lifecycle, changed))
+    return changed
 
 
 # ------------------------------------------------------------------------------------------- what CompleteUpload needs too
@@ -245,6 +250,8 @@ def place(
         size=size - (gone.size if gone else 0),
         upload_bytes=-upload_bytes,
     )
+    if account.lifecycle is not None:
+        due.touch(ledger, account, key, gone.seq if gone else None)
     return Written(seq, nonce, now_ms, gone is not None)
 
 
@@ -290,6 +297,7 @@ def _remove_current(ledger: Ledger, account: Account, change: DeleteVersion) -> 
     ledger.execute("DELETE FROM object WHERE bucket = ? AND key = ?", (change.bucket, change.key))
     names.release(ledger, current.blob, current.manifest, change.now_ms)
     ledger.count(account, objects=-1, versions=-1, size=-current.size)
+    due.touch(ledger, account, change.key, current.seq)
     return Deleted(existed=True)
 
 
@@ -311,6 +319,7 @@ def _mark(ledger: Ledger, account: Account, change: DeleteVersion, nonce: int) -
         markers=0 if gone is not None and gone.marker else 1,
         size=-gone.size if gone else 0,
     )
+    due.touch(ledger, account, change.key, gone.seq if gone else None)
     return Deleted(existed=scene.current is not None, marker=True, version_id=Written(seq, nonce, change.now_ms).version_id)
 
 
@@ -319,24 +328,30 @@ def _remove_one(ledger: Ledger, account: Account, change: DeleteVersion, version
     where = (change.bucket, change.key)
     version_id = Written(version.seq, version.nonce, 0).version_id
     current = _held(ledger, _KEY_OBJECT, where)
-    if current is not None and _named(version, current.seq, current.nonce):
-        ledger.execute("DELETE FROM object WHERE bucket = ? AND key = ?", where)
-        names.release(ledger, current.blob, current.manifest, change.now_ms)
-        returned = 0 if account.versioning is Versioning.NEVER else _return(ledger, account, change.key)
-        ledger.count(account, objects=returned - 1, versions=-1, size=-current.size)
-        return Deleted(existed=True, version_id=version_id)
-    old = _old(ledger, where, version)
-    if old is None:
+    gone = current if current is not None and _named(version, current.seq, current.nonce) else _old(ledger, where, version)
+    if gone is None:
         return Deleted(existed=False, version_id=version_id)
-    ledger.execute("DELETE FROM history WHERE bucket = ? AND key = ? AND rank = ?", (*where, -old.seq))
-    if old.marker:
-        # Only a marker can have been the newest of its key in `history`; then what it hid comes back.
-        returned = _return(ledger, account, change.key) if current is None else 0
-        ledger.count(account, objects=returned, markers=-1)
-        return Deleted(existed=True, marker=True, version_id=version_id)
-    names.release(ledger, old.blob, old.manifest, change.now_ms)
-    ledger.count(account, versions=-1, size=-old.size)
-    return Deleted(existed=True, version_id=version_id)
+    if account.locked and (found := due.version_at(ledger, *where, -gone.seq)) is not None:
+        lock.check_removal(found.details.extra, change.now_ms, bypass=change.bypass)
+    returned = 0
+    if gone is current:
+        ledger.execute("DELETE FROM object WHERE bucket = ? AND key = ?", where)
+    else:
+        ledger.execute("DELETE FROM history WHERE bucket = ? AND key = ? AND rank = ?", (*where, -gone.seq))
+    if gone is current or (gone.marker and current is None):
+        # It may have been the newest of its key (of `history`, only a marker can be); then what it hid comes back.
+        returned = 0 if account.versioning is Versioning.NEVER else _return(ledger, account, change.key)
+    if not gone.marker:
+        names.release(ledger, gone.blob, gone.manifest, change.now_ms)
+    ledger.count(
+        account,
+        objects=returned - (gone is current),
+        versions=0 if gone.marker else -1,
+        markers=-1 if gone.marker else 0,
+        size=-gone.size,
+    )
+    due.touch(ledger, account, change.key, gone.seq)
+    return Deleted(existed=True, marker=bool(gone.marker), version_id=version_id)
 
 
 # ---------------------------------------------------------------------------------------------------------------- details

@@ -11,7 +11,7 @@ from zakrom.model.names import check_bucket_name
 from zakrom.s3 import authority
 from zakrom.s3.call import Call, arn
 from zakrom.s3.operation import BUCKET, REGISTRY, operation
-from zakrom.s3.ops import ownership
+from zakrom.s3.ops import object_lock, ownership
 from zakrom.s3.payload import read_body
 from zakrom.s3.render import empty, refuse_unserved_headers, xml_response
 from zakrom.web.message import Response
@@ -39,7 +39,7 @@ async def create_bucket(call: Call) -> Response:
     asked = parse_create_bucket(await read_body(call, BODY_BYTES_MAX))
     region = _region(call, asked.location)
     await authority.authorise(call, REGISTRY["CreateBucket"], {"s3:locationconstraint": (region,)})
-    documents = await ownership.documents_of_new_bucket(call)
+    documents = await ownership.documents_of_new_bucket(call) | object_lock.documents_of_new_bucket(call)
     if asked.tags:
         documents["tagging"] = msgspec.msgpack.encode(check_new_bucket_tags(asked.tags))
     change = CreateBucket(name, call.caller.canonical_id, region, call.now_ms, call.options.buckets_per_owner_max, documents)

@@ -69,7 +69,7 @@ async def begin(call: Call) -> Mapping[str, str]:
 
 
 @extras.shown
-def show(_call: Call, version: Version) -> Iterable[Header]:
+async def show(_call: Call, version: Version) -> Iterable[Header]:
     """The same, told to who reads the object by the API."""
     location = version.details.extra.get(ENTRY)
     return () if location is None else ((LOCATION, location),)

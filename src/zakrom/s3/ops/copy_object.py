@@ -99,7 +99,8 @@ async def copy_object(call: Call) -> Response:
         if put.checksum is not None:
             content += element(f"Checksum{put.checksum.algorithm}", put.checksum.value)
             content += element("ChecksumType", checksum_type(put.checksum))
-        return xml_response("CopyObjectResult", content, *source.fields(found), *written_headers(call, put.written.version_id))
+        fields = source.fields(found) + written_headers(call, put.written.version_id)
+        return xml_response("CopyObjectResult", content, *fields, *extras.headers_of_write(call, draft, put))
     raise errors.OperationAborted(bucket=call.bucket.name)
 
 

@@ -15,14 +15,7 @@ from zakrom.s3.render import xml_response
 from zakrom.web.message import Response
 
 _ABSENT: tuple[tuple[str, str, type[Error], str], ...] = (
-    ("GetBucketLifecycleConfiguration", "lifecycle", errors.NoSuchLifecycleConfiguration, "s3:GetLifecycleConfiguration"),
     ("GetBucketReplication", "replication", errors.ReplicationConfigurationNotFoundError, "s3:GetReplicationConfiguration"),
-    (
-        "GetObjectLockConfiguration",
-        "object-lock",
-        errors.ObjectLockConfigurationNotFoundError,
-        "s3:GetBucketObjectLockConfiguration",
-    ),
 )
 """Operation, keyword, the error that says "none", action."""
 

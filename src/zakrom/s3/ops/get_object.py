@@ -6,7 +6,7 @@ from zakrom import errors
 from zakrom.model.facts import Checksum, Manifest, Version
 from zakrom.rules import ranges
 from zakrom.rules.ranges import Span
-from zakrom.s3 import conditions
+from zakrom.s3 import conditions, extras
 from zakrom.s3.call import Call
 from zakrom.s3.operation import OBJECT, operation
 from zakrom.s3.render import Header, checksum_headers, object_headers, version_headers
@@ -101,6 +101,8 @@ async def get_object(call: Call) -> Response:
     version = found.version
     try:
         fields = object_headers(call, version)
+        if version.details.extra or call.documents:
+            fields += await extras.headers(call, version)
         if isinstance(data, bytes):
             return Response(wanted.status, fields + wanted.fields(version, wanted.span), data)
         fields += wanted.fields(version, wanted.span)
@@ -129,6 +131,8 @@ async def head_object(call: Call) -> Response:
     except errors.NotModified as unchanged:
         return _not_modified(call, unchanged)
     fields = object_headers(call, version) + wanted.fields(version, span)
+    if version.details.extra or call.documents:
+        fields += await extras.headers(call, version)
     return Response(wanted.status, fields, content_length=span.length)
 
 

@@ -17,10 +17,10 @@ from zakrom.s3.acls import owner_of_write
 from zakrom.s3.call import Call
 from zakrom.s3.operation import BUCKET, OBJECT, operation
 from zakrom.s3.ops.copy_object import Source
+from zakrom.s3.ops.lifecycle import headers_of_upload
 from zakrom.s3.ops.list_objects import Asked
 from zakrom.s3.payload import Payload, Sums
 from zakrom.s3.render import (
-    Header,
     checksum_headers,
     checksum_type,
     empty,
@@ -72,9 +72,9 @@ async def create_multipart_upload(call: Call) -> Response:
         full_object,
     )
     upload = await uploads.create(call.store, call.bucket, upload)
-    fields: list[Header] = []
+    fields = headers_of_upload(call, upload)
     if algorithm is not None:
-        fields = [("x-amz-checksum-algorithm", algorithm), ("x-amz-checksum-type", _type(upload) or "")]
+        fields += [("x-amz-checksum-algorithm", algorithm), ("x-amz-checksum-type", _type(upload) or "")]
     return xml_response(
         "InitiateMultipartUploadResult",
         f"{element('Bucket', call.bucket.name)}{element('Key', call.key.decode())}{element('UploadId', upload.id)}",
@@ -164,7 +164,10 @@ async def complete_multipart_upload(call: Call) -> Response:
         f"{element('Location', location)}{element('Bucket', call.bucket.name)}{element('Key', call.key.decode())}"
         f"<ETag>&quot;{named.etag}&quot;</ETag>{_object_checksum_xml(named.checksum, len(asked))}"
     )
-    return xml_response("CompleteMultipartUploadResult", content, *written_headers(call, written.version_id))
+    fields = written_headers(call, written.version_id)
+    if call.documents and (found := await call.store.catalog.find(call.bucket.id, call.key)) is not None:
+        fields += extras.announce(call, found.version)
+    return xml_response("CompleteMultipartUploadResult", content, *fields)
 
 
 async def read_body_of_complete(call: Call) -> bytes:
@@ -204,7 +207,7 @@ async def list_parts(call: Call) -> Response:
         f"{element('PartNumberMarker', after)}{element('NextPartNumberMarker', shown[-1].number if shown else 0)}"
         f"{element('MaxParts', limit)}{element('IsTruncated', len(parts) > limit)}{summed}{rows}"
     )
-    return xml_response("ListPartsResult", content)
+    return xml_response("ListPartsResult", content, *headers_of_upload(call, upload))
 
 
 @operation("ListMultipartUploads", "GET", BUCKET, "uploads", action="s3:ListBucketMultipartUploads")

@@ -21,7 +21,7 @@ BODY_BYTES_MAX = 64 * 1024  # 10 tags of at most 128 + 256 characters, escaped
 @operation("GetObjectTagging", "GET", OBJECT, "tagging")
 async def get_object_tagging(call: Call) -> Response:
     """The tags of a version; none is an empty set."""
-    version = await _version(call)
+    version = await version_meant(call)
     return xml_response("Tagging", tagging_xml(version.details.tags), *version_headers(call, version.version_id))
 
 
@@ -31,7 +31,7 @@ async def put_object_tagging(call: Call) -> Response:
     authority.refuse_strangers(call)
     tags = check_object_tags(parse_tagging(await read_body(call, BODY_BYTES_MAX)))
     await authority.authorise(call, REGISTRY["PutObjectTagging"], request_tags(tags))
-    await _version(call)
+    await version_meant(call)
     version = await objects.set_tags(call.store, call.bucket, call.key, call.version_id(), tags)
     return empty(200, *version_headers(call, version.version_id))
 
@@ -39,13 +39,13 @@ async def put_object_tagging(call: Call) -> Response:
 @operation("DeleteObjectTagging", "DELETE", OBJECT, "tagging")
 async def delete_object_tagging(call: Call) -> Response:
     """Removes the tags of a version."""
-    await _version(call)
+    await version_meant(call)
     version = await objects.set_tags(call.store, call.bucket, call.key, call.version_id(), ())
     return empty(204, *version_headers(call, version.version_id))
 
 
-async def _version(call: Call) -> Version:
-    """The version whose tags are meant.
+async def version_meant(call: Call) -> Version:
+    """The version whose tags (retention, legal hold) are meant.
 
     Raises `MethodNotAllowed` for a delete marker, also for one that is current: so does AWS, where a GET of the object
     says `NoSuchKey`.

@@ -20,7 +20,7 @@ from zakrom.s3.call import Call
 from zakrom.s3.context import Values
 from zakrom.s3.operation import BUCKET, REGISTRY, operation
 from zakrom.s3.ops.put_object import put
-from zakrom.s3.render import Header, empty, written_headers
+from zakrom.s3.render import Header, empty
 from zakrom.store.objects import Put
 from zakrom.web.message import Body, Request, Response
 from zakrom.wire import tags
@@ -117,8 +117,8 @@ async def post_object(call: Call) -> Response:
         post_policy.check(policy, fields, call.bucket.name, call.now_ms)
     meant = _as_put(call, caller, fields, key, _FileBody(call.request.body, reader, first, policy))
     await authority.authorise(meant, REGISTRY["PutObject"], _how(fields, caller))
-    made = await put(meant)
-    return _answer(call, fields, key, made)
+    made, told = await put(meant)
+    return _answer(call, fields, key, made, told)
 
 
 def _filled(reader: FormReader) -> dict[str, str]:
@@ -170,9 +170,9 @@ def _headers(fields: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), header_value(name, value)) for name, value in found.items()]
 
 
-def _answer(call: Call, fields: dict[str, str], key: str, made: Put) -> Response:
+def _answer(call: Call, fields: dict[str, str], key: str, made: Put, told: list[Header]) -> Response:
     etag = f'"{made.etag}"'
-    headers: list[Header] = [("ETag", etag), *written_headers(call, made.written.version_id)]
+    headers: list[Header] = [("ETag", etag), *told]
     onward = _redirect(fields, {"bucket": call.bucket.name, "key": key, "etag": etag})
     if onward is not None:
         return empty(303, *headers, ("Location", onward))

@@ -30,6 +30,7 @@ from zakrom.catalog.changes import (
     DeleteBucket,
     Deleted,
     DeleteVersion,
+    Expire,
     ForgetGeneration,
     Hold,
     Inline,
@@ -53,10 +54,12 @@ from zakrom.catalog.changes import (
     SharedManifest,
     SharedSlices,
     Staged,
+    Survey,
     Unravel,
     Written,
 )
 from zakrom.catalog.interface import Catalog
+from zakrom.model import lock
 from zakrom.model.facts import (
     BLOCK_BYTES,
     AccessKey,
@@ -77,6 +80,8 @@ from zakrom.model.facts import (
     VersionId,
     Versioning,
 )
+from zakrom.model.lifecycle import ALL_128K, DAY_MS, DOCUMENT, Lifecycle, Rule, Scope
+from zakrom.rules import lifecycle as rules
 
 OWNER = "0123456789abcdef" * 4
 OTHER = "fedcba9876543210" * 4
@@ -677,6 +682,88 @@ class CatalogContract:
         marker = await current(catalog, bucket, b"k")
         await refused(errors.MethodNotAllowed, catalog.apply(SetDetails(bucket.id, b"k", id_of(marker), ())))
         await refused(errors.NoSuchKey, catalog.apply(SetDetails(bucket.id, b"k", None, ())))
+
+    # ------------------------------------------------------------------------------------- object lock and lifecycle
+
+    async def test_object_lock_keeps_versioning(self, catalog: Catalog) -> None:
+        """A bucket with object lock has versioning enabled, and neither ends; without versioning it does not begin."""
+        bucket = await new_bucket(catalog, documents={lock.DOCUMENT: b"1"})
+        plain = await new_bucket(catalog)
+
+        assert bucket.versioning is Versioning.ENABLED
+        await refused(errors.InvalidBucketState, catalog.apply(SetVersioning(bucket.id, Versioning.SUSPENDED)))
+        await refused(errors.InvalidBucketState, catalog.apply(SetDocument(bucket.id, lock.DOCUMENT, None)))
+        for state in (None, Versioning.SUSPENDED):
+            if state is not None:
+                await catalog.apply(SetVersioning(plain.id, state))
+            await refused(errors.InvalidBucketState, catalog.apply(SetDocument(plain.id, lock.DOCUMENT, b"1")))
+        await catalog.apply(SetVersioning(plain.id, Versioning.ENABLED))
+        await catalog.apply(SetDocument(plain.id, lock.DOCUMENT, b"1"))
+        await refused(errors.InvalidBucketState, catalog.apply(SetVersioning(plain.id, Versioning.SUSPENDED)))
+
+    async def test_protected_versions_stay(self, catalog: Catalog) -> None:
+        """By retention until its time or a bypass of governance, by a hold until it is lifted; markers go on top."""
+        bucket = await new_bucket(catalog, documents={lock.DOCUMENT: b"1"})
+        details = Details(extra={lock.RETENTION: "GOVERNANCE 1000"})
+        written = await catalog.apply(put(bucket, b"k", details=details))
+        await catalog.apply(delete(bucket, b"k", now_ms=1))
+
+        await refused(errors.AccessDenied, catalog.apply(delete(bucket, b"k", id_of(written), now_ms=999)))
+        shorter = SetDetails(bucket.id, b"k", id_of(written), None, {lock.RETENTION: "GOVERNANCE 500"}, 999)
+        await refused(errors.AccessDenied, catalog.apply(shorter))
+        held = await catalog.apply(SetDetails(bucket.id, b"k", id_of(written), None, {lock.HOLD: "ON"}, 999))
+        assert held.details.extra[lock.HOLD] == "ON"
+        await refused(errors.AccessDenied, catalog.apply(delete(bucket, b"k", id_of(written), now_ms=2000, bypass=True)))
+        await catalog.apply(SetDetails(bucket.id, b"k", id_of(written), None, {lock.HOLD: None}, 999))
+        assert (await catalog.apply(delete(bucket, b"k", id_of(written), now_ms=999, bypass=True))).existed
+
+    async def test_reminders_of_lifecycle(self, catalog: Catalog) -> None:
+        """Kept with each write, made for what is there by surveys, worked off by what is so then, gone with the rules."""
+        bucket = await new_bucket(catalog)
+        rule = Rule("r", True, Scope(), expire_days=1, abort_days=1)
+        await catalog.apply(put(bucket, b"before", now_ms=1))
+        body = rules.encode(Lifecycle((rule,), ALL_128K, ""))
+        await catalog.apply(SetDocument(bucket.id, DOCUMENT, body))
+        await catalog.apply(put(bucket, b"after", now_ms=1))
+        await catalog.apply(put(bucket, b"replaced", now_ms=1))
+        await catalog.apply(put(bucket, b"replaced", now_ms=DAY_MS))
+
+        async def reminders(now_ms: int) -> list[tuple[int, bytes, int]]:
+            return [one for one in await catalog.due(now_ms, 100_000) if one[0] == bucket.id]
+
+        assert [key for _, key, _ in await reminders(2 * DAY_MS)] == [b"after", b"replaced"]
+        while await catalog.surveys():
+            await catalog.apply(Survey(1))
+        due = await reminders(2 * DAY_MS)
+        assert sorted(key for _, key, _ in due) == [b"after", b"before", b"replaced"]
+        assert await reminders(2 * DAY_MS - 1) == []
+        stale = (bucket.id, b"never", -1)
+        done = await catalog.apply(Expire((*due, stale), 2 * DAY_MS, 1))
+        assert (done, await reminders(1 << 60)) == ({"removed": 3}, [])
+        await catalog.apply(put(bucket, b"last", now_ms=1))
+        await catalog.apply(SetDocument(bucket.id, DOCUMENT, None))
+        assert await catalog.apply(Expire(tuple(await reminders(1 << 60)), 1 << 60, 1)) == {}
+        assert (await current(catalog, bucket, b"last")).key == b"last"
+        while await catalog.surveys():
+            await catalog.apply(Survey(1))
+        assert await reminders(1 << 60) == []
+
+    async def test_a_survey_goes_on_after_a_crash(self, site: CatalogSite, catalog: Catalog) -> None:
+        """Its place is among the facts: what writes them is killed in the middle, and every version gets its reminder."""
+        bucket = await new_bucket(catalog, Versioning.ENABLED)
+        for number in range(10):
+            await catalog.apply(put(bucket, b"k%d" % (number % 3)))
+        body = rules.encode(Lifecycle((Rule("r", True, Scope(), noncurrent_days=1),), ALL_128K, ""))
+        await catalog.apply(SetDocument(bucket.id, DOCUMENT, body))
+        assert await catalog.apply(Survey(4)) is True
+
+        await site.crash()
+        await back(catalog)
+        for _ in range(4):
+            assert await catalog.surveys() in {0, 1}
+            await catalog.apply(Survey(4))
+        assert await catalog.surveys() == 0
+        assert len(await catalog.due(1 << 60, 100)) == 7
 
     # ------------------------------------------------------------------------------------------------- conditions
 
