@@ -134,7 +134,6 @@ async def entries_of_new_version(call: Call) -> Mapping[str, str]:
     _check_bucket(call)
     mode, until, hold = call.header(wire.MODE), call.header(wire.UNTIL), call.header(wire.HOLD)
     asked = wire.retention_of_headers(mode, until, call.now_ms)
-    if asked:
     kept = asked or rules.default_retention(decode(body or b""), call.now_ms)
     entries = {} if kept is None else {lock.RETENTION: rules.entry(kept) or ""}
     if hold is not None:
