@@ -52,6 +52,7 @@ _GROWING = (
     changes.PutPart,
     changes.PutUser,
     changes.PutAccessKey,
+    changes.NoteUses,
 )
 """Changes that are refused on a full disk. All others free room, or need little and the store cannot do without them."""
 
