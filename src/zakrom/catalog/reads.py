@@ -300,11 +300,8 @@ class Reads:
             row = self._row(f"SELECT revision, {rows.USER} FROM account WHERE canonical_id = ? AND owner = ''", (account,))
             if row is None:
                 raise errors.NoSuchUser(user=account)
-            bodies = self._rows(
-                "SELECT iam FROM account WHERE owner = ?1 AND iam IS NOT NULL "
-                "UNION ALL SELECT body FROM entity WHERE owner = ?1",
-                (account,),
-            )
+            users = self._rows(f"SELECT iam, {rows.USER} FROM account WHERE owner = ? AND iam IS NOT NULL", (account,))
+            bodies = self._rows("SELECT body FROM entity WHERE owner = ?", (account,))
             keys = self._all(
                 rows.access_key,
                 f"SELECT {rows.ACCESS_KEY} FROM access_key WHERE account = ?1 "
@@ -314,7 +311,8 @@ class Reads:
             )
         finally:
             self._rows("COMMIT", ())
-        return Realm(rows.user(row[1:]), row[0], (rows.entity(body) for (body,) in bodies), keys)
+        entities = [rows.entity(packed[0]) for packed in (*users, *bodies)]
+        return Realm(rows.user(row[1:]), row[0], entities, keys, [rows.user(user[1:]) for user in users])
 
     def key_use(self, key: str) -> KeyUse | None:
         """As `Catalog.key_use`."""

@@ -98,8 +98,17 @@ _WORDS: dict[type[Entity], str] = {IamUser: "user", Group: "group", Role: "role"
 class Realm:
     """One account at one moment. ``revision`` grows with every change: what a decision was made on."""
 
-    def __init__(self, account: User, revision: int, entities: Iterable[AnyEntity], keys: Iterable[AccessKey]) -> None:
+    def __init__(
+        self,
+        account: User,
+        revision: int,
+        entities: Iterable[AnyEntity],
+        keys: Iterable[AccessKey],
+        users: Iterable[User] = (),
+    ) -> None:
+        """``users``: the account's IAM users as facts, disabled or not."""
         self.account = account
+        self.users = {user.name: user for user in users}
         self.revision = revision
         self.number = account_number(account.canonical_id)
         self.by_id: dict[str, AnyEntity] = {one.id: one for one in entities}

@@ -1,7 +1,7 @@
 """The query protocol, in which IAM and STS are spoken: forms in, XML out.
 
-A request is the pairs of a form (``Action=CreateUser&UserName=ada&Tags.member.1.Key=team``), an answer a document named after the
-action. Source: Smithy, "AWS Query protocol"; IAM User Guide, "Calling the IAM API using HTTP query requests".
+A request is the pairs of a form (``Action=CreateUser&UserName=ada&Tags.member.1.Key=team``), an answer a document named after
+the action. Source: Smithy, "AWS Query protocol"; IAM User Guide, "Calling the IAM API using HTTP query requests".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """SigV4 as every service but S3 has it: the body's hash is signed without a header that tells it, and the path is ``/``.
 
-IAM and STS are called this way on the S3 port. Source: IAM User Guide, "Create a signed AWS API request". Any region may stand in
-the scope: IAM has none of its own, and clients of STS write their own.
+IAM and STS are called this way on the S3 port. Source: IAM User Guide, "Create a signed AWS API request". Any region may stand
+in the scope: IAM has none of its own, and clients of STS write their own.
 """
 
 from __future__ import annotations
