@@ -275,6 +275,10 @@ class InvalidIdentityToken(Invalid):
     """The web identity token that was passed could not be validated."""
 
 
+class ExpiredIdentityToken(Invalid):
+    """The web identity token that was passed is expired."""
+
+
 class IDPCommunicationError(Invalid):
     """The identity provider could not be reached to verify the token."""
 

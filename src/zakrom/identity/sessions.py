@@ -55,7 +55,6 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     tags: Tags = ()
     transitive: tuple[str, ...] = ()  # keys of tags that go along to the next role
     source_identity: str | None = None
-    context: dict[str, str] = msgspec.field(default_factory=dict)  # claims of a web identity, as condition keys
 
 
 class Sealer:

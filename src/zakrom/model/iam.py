@@ -141,7 +141,8 @@ class Realm:
 
     def by_arn(self, kind: type[E], arn: str) -> E | None:
         """The entity of that kind and ARN."""
-        found = self.named(kind, arn.rpartition(":")[2].partition("/")[2] if kind is Provider else arn.rpartition("/")[2])
+        name = arn.partition(":oidc-provider/")[2] if kind is Provider else arn.rpartition("/")[2]
+        found = self.named(kind, name)
         return found if found is not None and self.arn(found).lower() == arn.lower() else None
 
     def keys(self, user: str) -> list[AccessKey]:

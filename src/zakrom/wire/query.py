@@ -113,6 +113,7 @@ _DRESSED: dict[type[Error], tuple[int, str, str | None]] = {
     errors.InvalidToken: (403, "InvalidClientTokenId", "The security token included in the request is invalid."),
     errors.RequestTimeTooSkewed: (403, "SignatureDoesNotMatch", "Signature expired or not yet current."),
     errors.ExpiredToken: (403, "ExpiredToken", "The security token included in the request is expired"),
+    errors.ExpiredIdentityToken: (400, "ExpiredTokenException", None),
     errors.NoSuchUser: (404, "NoSuchEntity", None),
     errors.AccessKeyAlreadyExists: (409, "EntityAlreadyExists", None),
     errors.UserAlreadyExists: (409, "EntityAlreadyExists", None),
