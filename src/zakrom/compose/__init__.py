@@ -85,7 +85,8 @@ def serve(settings: Settings, announce: Announce) -> int:
     root, generated, kept_in = _root(settings, opened)
     s3, admin = _bind(settings.address, "--address"), _bind(settings.admin_address, "--admin-address")
     listener, path = _writer_listener(opened)
-    context = Context(settings, opened, root, path, [s3], [admin], _metrics(settings), form)
+    session_key = directory.session_key(opened)
+    context = Context(settings, opened, root, path, [s3], [admin], _metrics(settings), form, session_key)
     log = logs.logger("serve")
 
     context.metrics.take(context.workers + 2)

@@ -24,6 +24,7 @@ class Context(NamedTuple):
     admin: list[socket.socket]
     metrics: Metrics
     log_format: Format
+    session_key: bytes
 
     @property
     def workers(self) -> int:

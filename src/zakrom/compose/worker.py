@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import secrets
 import signal
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,11 @@ import uvloop
 
 from zakrom import __version__
 from zakrom.compose.context import Context, clock_ms
-from zakrom.compose.process import make_doorman, open_store
+from zakrom.compose.process import make_doorman, make_sealer, open_store
 from zakrom.errors import Error
+from zakrom.iam.action import Tools
+from zakrom.iam.door import QueryDoor
+from zakrom.iam.oidc import Verifier
 from zakrom.observe import logs
 from zakrom.observe.logs import Access, AccessLog
 from zakrom.observe.metrics import BucketUsage, Metrics
@@ -55,7 +59,10 @@ def make_door(context: Context, store: Store) -> Door:
     async def metrics() -> bytes:
         return await render_metrics(context.metrics, store)
 
-    return Door(store, make_doorman(context, store), options, clock_ms, System(store.catalog.ready, metrics), report)
+    doorman = make_doorman(context, store)
+    tools = Tools(store.catalog, make_sealer(context), Verifier(), secrets.token_bytes)
+    iam = QueryDoor(tools, doorman, clock_ms)
+    return Door(store, doorman, options, clock_ms, System(store.catalog.ready, metrics), report, iam)
 
 
 def run(context: Context, index: int, place: Place) -> None:

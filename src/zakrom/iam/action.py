@@ -1,7 +1,7 @@
 """What an action is, what it is given, and what it gives back.
 
-An action of IAM decides on an `Ask` (the account as it is now, and the form) and returns a `Done`: the answer, and what is to be
-written. It knows no clock and writes nothing; the door applies what it decided, on the very revision it was decided on.
+An action of IAM decides on an `Ask` (the account as it is now, and the form) and returns a `Done`: the answer, and what is to
+be written. It knows no clock and writes nothing; the door applies what it decided, on the very revision it was decided on.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ class Ask:
         """A path; ``/`` if there is none."""
         value = self.text(parameter, PATH_MAX) or "/"
         if not _PATH.fullmatch(value):
-            raise invalid(parameter, "The specified value is invalid. It must begin and end with / and contain only ASCII.", value)
+            raise invalid(
+                parameter, "The specified value is invalid. It must begin and end with / and contain only ASCII.", value
+            )
         return value
 
     def number(self, name: str, default: int, minimum: int, maximum: int) -> int:

@@ -1,7 +1,7 @@
 """The door: from a signed form to an answer, the same few steps for every action.
 
-Who is it? May they? What becomes of their account? Then it is written, on the very state it was decided on; if another was quicker,
-it is decided again.
+Who is it? May they? What becomes of their account? Then it is written, on the very state it was decided on; if another was
+quicker, it is decided again.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from zakrom.identity.sessions import Session
 from zakrom.model.caller import Caller
 from zakrom.model.facts import User
 from zakrom.model.iam import Group, Holder, IamUser, Policy, Realm, Role
+from zakrom.rules.access import Reason
 from zakrom.web.message import Request, Response
 from zakrom.wire.dates import iso8601_seconds
 from zakrom.wire.query import IAM_NAMESPACE, STS_NAMESPACE, Form, answer, parse_form, refusal
@@ -120,9 +121,7 @@ class QueryDoor:
             if not done.changes:
                 return done
             try:
-                await catalog.apply(
-                    ChangeRealm(account, realm.revision, done.put, done.gone, done.keys, done.keys_gone)
-                )
+                await catalog.apply(ChangeRealm(account, realm.revision, done.put, done.gone, done.keys, done.keys_gone))
             except errors.Stale:
                 continue
             return done
@@ -179,11 +178,16 @@ def _authorise(action: Action, ask: Ask) -> None:
         return
     name, resource = f"{action.service}:{action.name}", action.resource(ask)
     facts = {**ask.facts, **_target_facts(ask)}
-    if judge.may(ask.caller, name, resource, facts.get):
+    said = judge.verdict(ask.caller, name, resource, facts.get)
+    if said.allowed:
         return
+    why = (
+        "with an explicit deny"
+        if said.reason is Reason.DENIED
+        else f"because no identity-based policy allows the {name} action"
+    )
     raise errors.AccessDenied(
-        f"User: {ask.caller.principal_arn} is not authorized to perform: {name} on resource: {resource} "
-        f"because no identity-based policy allows the {name} action"
+        f"User: {ask.caller.principal_arn} is not authorized to perform: {name} on resource: {resource} {why}"
     )
 
 
@@ -220,7 +224,10 @@ _TARGETS: tuple[tuple[str, type[Holder]], ...] = (("UserName", IamUser), ("RoleN
 
 
 def _target_facts(ask: Ask) -> dict[str, tuple[str, ...]]:
-    """Condition keys of IAM: what a delegated administrator is bound by. Source: "Actions, resources, and condition keys for IAM"."""
+    """Condition keys of IAM: what a delegated administrator is bound by.
+
+    Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS IAM".
+    """
     facts: dict[str, tuple[str, ...]] = {}
     target: Holder | Policy | None = None
     for parameter, kind in _TARGETS:

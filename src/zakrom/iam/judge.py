@@ -1,58 +1,22 @@
 """May this caller do that to identities, and may they take on this role? Pure: documents and facts in, a verdict out.
 
-Source: IAM User Guide, "Policy evaluation logic", "Evaluating policies within a single account", "Cross-account policy evaluation
-logic".
+What a caller's own policies say is `rules.access`; what is added here is the other side of a role, its trust policy. Source:
+IAM User Guide, "Policy evaluation logic", "Cross-account policy evaluation logic".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
-from zakrom import errors
 from zakrom.model.caller import Caller
-from zakrom.rules import policy
+from zakrom.rules import access, policy
+from zakrom.rules.access import Decision, Reason, Scene
 from zakrom.rules.policy import Kind, Lookup, Statement, canonical_arn
 
 
-class Verdict:
-    """What some documents say together. A document that cannot be read allows nothing and, for safety, denies all."""
-
-    __slots__ = ("allowed", "denied")
-
-    def __init__(self, documents: Iterable[bytes], action: str, resource: str, lookup: Lookup) -> None:
-        self.allowed = self.denied = False
-        for body in documents:
-            try:
-                statements = policy.parse(body, Kind.IDENTITY).statements
-            except errors.MalformedPolicy:
-                statements, self.denied = (), True
-            for one in statements:
-                if _applies(one, action, resource, lookup):
-                    self.denied |= one.deny
-                    self.allowed |= not one.deny
-
-
-def _applies(one: Statement, action: str, resource: str, lookup: Lookup) -> bool:
-    about = any(pattern.matches(resource, lookup) for pattern in one.resources) != one.not_resources
-    return about and one.is_about(action) and all(test.holds(lookup) for test in one.tests)
-
-
-def verdict(caller: Caller, action: str, resource: str, lookup: Lookup) -> Verdict:
-    """What all policies that come with a caller say: identity policies within boundary and session."""
-    found = Verdict(caller.identity_policies, action, resource, lookup)
-    found.allowed |= caller.is_account_root
-    for limit in (None if caller.boundary is None else (caller.boundary,), caller.session_policies or None):
-        if limit is not None:
-            within = Verdict(limit, action, resource, lookup)
-            found.allowed &= within.allowed
-            found.denied |= within.denied
-    return found
-
-
-def may(caller: Caller, action: str, resource: str, lookup: Lookup) -> bool:
-    """Whether a caller may do that in their own account."""
-    found = verdict(caller, action, resource, lookup)
-    return found.allowed and not found.denied
+def verdict(caller: Caller, action: str, resource: str, lookup: Lookup) -> Decision:
+    """What a caller's own account says: identity policies within boundary and session; its root user may all."""
+    return access.decide(access.Ask(caller, action, resource, lookup), Scene(caller.canonical_id))
 
 
 def trusts(trust: str, caller: Caller, action: str, role_arn: str, lookup: Lookup, *, same_account: bool) -> bool:
@@ -60,20 +24,19 @@ def trusts(trust: str, caller: Caller, action: str, role_arn: str, lookup: Looku
 
     Their own need not where the trust policy names them and not only their account, and the account is the role's.
     """
-    named = {canonical_arn(caller.principal_arn), canonical_arn(caller.role_arn or caller.principal_arn)}
-    account = canonical_arn(caller.principal_arn.split(":")[4])
-    direct = through_account = False
-    for one in policy.parse(trust.encode(), Kind.TRUST).statements:
-        names = _names(one, named)
-        names_account = names or _names(one, {account})
-        if not names_account or not one.is_about(action) or not all(test.holds(lookup) for test in one.tests):
-            continue
-        if one.deny:
+    itself = canonical_arn(caller.principal_arn)
+    names = {itself, canonical_arn(caller.role_arn)} if caller.role_arn else {itself}
+    account = {canonical_arn(itself.split(":")[4])}
+    allowed = direct = False
+    for one in _about(trust, action, lookup):
+        by_name, by_account = _names(one, names), _names(one, account)
+        if one.deny and (by_name if one.not_principals else by_name or by_account):
             return False
-        direct |= names
-        through_account = True
+        if not one.deny:
+            allowed |= by_name or by_account
+            direct |= by_name
     own = verdict(caller, action, role_arn, lookup)
-    if own.denied or not through_account:
+    if own.reason is Reason.DENIED or not allowed:
         return False
     return own.allowed or (direct and same_account)
 
@@ -81,15 +44,21 @@ def trusts(trust: str, caller: Caller, action: str, role_arn: str, lookup: Looku
 def trusts_provider(trust: str, provider_arn: str, action: str, lookup: Lookup) -> bool:
     """Whether a role may be taken on by who a provider vouches for."""
     allowed = False
-    for one in policy.parse(trust.encode(), Kind.TRUST).statements:
+    for one in _about(trust, action, lookup):
         who = one.principals
         named = who is not None and (who.everyone or provider_arn in who.federated)
-        if named == one.not_principals or not one.is_about(action) or not all(test.holds(lookup) for test in one.tests):
-            continue
-        if one.deny:
-            return False
-        allowed = True
+        if named != one.not_principals:
+            if one.deny:
+                return False
+            allowed = True
     return allowed
+
+
+def _about(trust: str, action: str, lookup: Lookup) -> Iterator[Statement]:
+    """The statements of a trust policy that are about an action and whose conditions hold."""
+    for one in policy.parse(trust.encode(), Kind.TRUST).statements:
+        if one.is_about(action) and all(test.holds(lookup) for test in one.tests):
+            yield one
 
 
 def _names(one: Statement, arns: set[str]) -> bool:

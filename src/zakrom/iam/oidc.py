@@ -1,8 +1,8 @@
 """Tokens of OpenID Connect providers: is this JSON Web Token one that the provider made, for us, and now?
 
-Keys are fetched from where the provider's own configuration says (OpenID Connect Discovery 1.0, 4), and remembered a while. Only
-providers that an account has declared are ever asked, only over TLS or on this machine, without redirects, with bounds on time and
-size; what they answer is never shown to anybody.
+Keys are fetched from where the provider's own configuration says (OpenID Connect Discovery 1.0, 4), and remembered a while.
+Only providers that an account has declared are ever asked, only over TLS or on this machine, without redirects, with bounds on
+time and size; what they answer is never shown to anybody.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ TOKEN_MAX = 20_000  # AssumeRoleWithWebIdentity, WebIdentityToken
 DOCUMENT_BYTES_MAX = 256 * 1024  # of a configuration or a set of keys; the largest providers have some 10 KiB
 FETCH_SECONDS = 5.0
 KEYS_FRESH_MS, RETRY_MS = 600_000, 60_000
-"""Keys are used for ten minutes; for an unknown one they are fetched again, at most once a minute: that is also how often anybody
-can make us ask a provider, whether it answers or not."""
+"""Keys are used for ten minutes; for an unknown one they are fetched again, at most once a minute: that is also how often
+anybody can make us ask a provider, whether it answers or not."""
 
 ISSUERS_MAX = 1_000
 SKEW_SECONDS = 300  # clocks of providers; a token is good for minutes to hours
@@ -42,13 +42,14 @@ Fetch = Callable[[str], bytes]
 
 def check_issuer(url: str) -> str:
     """The URL itself, if a provider may have it: ``https``, or ``http`` on this machine. Raises `InvalidInput`."""
+    bad = errors.InvalidInput(f"Invalid Open ID Connect Provider URL: {url[:256]}")
     try:
         split = urlsplit(url)
         plain = not (split.query or split.fragment or split.username or split.password) and split.port != 0
     except ValueError:
-        plain = False
+        raise bad from None
     if not plain or not split.hostname or not url.isascii():
-        raise errors.InvalidInput(f"Invalid Open ID Connect Provider URL: {url[:256]}")
+        raise bad
     if split.scheme != "https" and not (split.scheme == "http" and _is_local(split.hostname)):
         raise errors.InvalidInput("Open ID Connect Provider URL must begin with https://.")
     return url

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from zakrom import errors
 from zakrom.errors import Error
@@ -49,6 +49,33 @@ class Note(NamedTuple):
     key: str | None
 
 
+class Answered(Protocol):
+    """What `Queries` gives: the answer, and what the access line tells of it."""
+
+    @property
+    def response(self) -> Response: ...
+    @property
+    def operation(self) -> str: ...
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def access_key(self) -> str | None: ...
+    @property
+    def error(self) -> Error | None: ...
+
+
+class Queries(Protocol):
+    """Another door on this port, which speaks the query protocol."""
+
+    def wants(self, request: Request) -> bool:
+        """Whether a request to ``/`` is for it."""
+        ...
+
+    async def __call__(self, request: Request, request_id: str) -> Answered:
+        """The answer; never raises an `Error`."""
+        ...
+
+
 class Door:
     """Answers every request."""
 
@@ -60,8 +87,13 @@ class Door:
         clock_ms: Callable[[], int],
         system: Handler,
         report: Callable[[Error, str], None],
+        queries: Queries | None = None,
     ) -> None:
-        """``system`` answers `SYSTEM_PREFIX`; ``report`` hears of errors that are the server's own, with the request id."""
+        """``system`` answers `SYSTEM_PREFIX`; ``report`` hears of errors that are the server's own, with the request id.
+
+        ``queries`` answers calls of other services (IAM, STS) to ``/``.
+        """
+        self._queries = queries
         self._store = store
         self._doorman = doorman
         self._options = options
@@ -80,6 +112,8 @@ class Door:
         if path.startswith(SYSTEM_PREFIX) or (self._reserved and path.startswith(self._reserved)):
             return await self._system(request)
         request_id = f"{self._series}{next(self._count):08X}"
+        if path == b"/" and self._queries is not None and self._queries.wants(request):
+            return await self._query(self._queries, request, request_id)
         progress = _Progress()
         try:
             response = await self._answer(request, request_id, progress)
@@ -100,6 +134,15 @@ class Door:
             progress.bucket,
             progress.key,
         )
+        return response
+
+    async def _query(self, queries: Queries, request: Request, request_id: str) -> Response:
+        answered = await queries(request, request_id)
+        if answered.error is not None and answered.response.status in _OUR_FAULT:
+            self._report(answered.error, request_id)
+        response = answered.response
+        response.headers.append(SERVER_HEADER)
+        response.note = Note(answered.operation, request_id, answered.code, answered.access_key, None, None)
         return response
 
     async def _answer(self, request: Request, request_id: str, progress: _Progress) -> Response:

@@ -13,6 +13,7 @@ from zakrom.iam.ops import groups, holders, keys, policies, roles, users
 from zakrom.model import managed
 from zakrom.model.caller import Caller
 from zakrom.model.iam import Group, Holder, IamUser, Policy, Provider, Role
+from zakrom.rules.access import Reason
 from zakrom.rules.policy import Kind
 from zakrom.wire.query import Entries
 
@@ -114,7 +115,7 @@ _LISTS: dict[str, tuple[str, Callable[[Ask], list[Any]], Callable[[Ask, Any], di
         _policy,
     ),
 }
-"""By the word of ``Filter``: the list in the answer, what is in it, how it is shown. Of AWS's policies those in use, as AWS does."""
+"""By the word of ``Filter``: the list in the answer, what is in it, how it is shown. Of AWS's own policies those in use."""
 
 
 # --------------------------------------------------------------------------------------------------------------- simulation
@@ -156,12 +157,15 @@ def _simulate(ask: Ask, documents: tuple[bytes, ...], boundary: bytes | None, ar
         )
         for one in ask.form.structs("ContextEntries")
     }
-    caller = Caller(ask.caller.user, arn=arn, identity_policies=documents, boundary=limits[0] if limits else boundary)
+    account = ask.realm.account
+    caller = Caller(
+        account, account=account.canonical_id, arn=arn, identity_policies=documents, boundary=limits[0] if limits else boundary
+    )
     results = []
     for name in actions:
         for resource in resources:
             said = verdict(caller, name, resource, given.get)
-            decision = "explicitDeny" if said.denied else "allowed" if said.allowed else "implicitDeny"
+            decision = "explicitDeny" if said.reason is Reason.DENIED else "allowed" if said.allowed else "implicitDeny"
             results.append(
                 {
                     "EvalActionName": name,
@@ -217,5 +221,3 @@ def get_login_profile(ask: Ask) -> Done:
     """None: there is no console to log in to."""
     ask.find(IamUser, ask.name("UserName"))
     raise errors.NoSuchEntity(f"Login Profile for User {ask.name('UserName')} cannot be found.")
-
-

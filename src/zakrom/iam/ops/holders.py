@@ -15,12 +15,14 @@ from zakrom.rules.policy import Kind
 
 ATTACHED_MAX = 10  # managed policies of one user, group or role: IAM User Guide, "IAM and AWS STS quotas"
 
-_KINDS: dict[str, type[Holder]] = {"User": IamUser, "Group": Group, "Role": Role}
+AnyHolder = IamUser | Group | Role
+
+_KINDS: dict[str, type[AnyHolder]] = {"User": IamUser, "Group": Group, "Role": Role}
 
 Op = Callable[[Ask, str], Done]
 
 
-def _holder(ask: Ask, word: str) -> Holder:
+def _holder(ask: Ask, word: str) -> AnyHolder:
     return ask.find(_KINDS[word], ask.name(f"{word}Name"))
 
 

@@ -135,7 +135,9 @@ def delete_policy(ask: Ask) -> Done:
     if ask.realm.holders_of(arn) or ask.realm.bounded_by(arn):
         raise errors.DeleteConflict("Cannot delete a policy attached to entities.")
     if len(policy.versions) > 1:
-        raise errors.DeleteConflict("This policy has more than one version. Before you delete a policy, you must delete the others.")
+        raise errors.DeleteConflict(
+            "This policy has more than one version. Before you delete a policy, you must delete the others."
+        )
     return Done(gone=(policy.id,))
 
 
@@ -146,7 +148,8 @@ def create_policy_version(ask: Ask) -> Done:
     document = checked(ask.need("PolicyDocument", DOCUMENT_MAX), Kind.IDENTITY, MANAGED_MAX)
     if len(policy.versions) >= VERSIONS_MAX:
         raise errors.LimitExceeded(
-            f"A managed policy can have up to {VERSIONS_MAX} versions. Before you create a new version, you must delete an existing one."
+            f"A managed policy can have up to {VERSIONS_MAX} versions. "
+            "Before you create a new version, you must delete an existing one."
         )
     version = PolicyVersion(policy.last + 1, document, ask.now_ms)
     changed = msgspec.structs.replace(

@@ -26,7 +26,7 @@ def _provider(ask: Ask) -> Provider:
     return found
 
 
-def _clients(ask: Ask, clients: list[str]) -> tuple[str, ...]:
+def _clients(clients: list[str]) -> tuple[str, ...]:
     if len(clients) > CLIENTS_MAX:
         raise errors.LimitExceeded(f"Cannot exceed quota for ClientIdsPerOpenIdConnectProvider: {CLIENTS_MAX}")
     for one in clients:
@@ -53,7 +53,7 @@ def create_provider(ask: Ask) -> Done:
     split = urlsplit(url)
     name = split.netloc + split.path.rstrip("/")
     ask.check_free(Provider, name, PROVIDERS_MAX)
-    clients = _clients(ask, ask.form.texts("ClientIDList"))
+    clients = _clients(ask.form.texts("ClientIDList"))
     made = Provider(name, name, "/", ask.now_ms, url, clients, _thumbprints(ask), ask.tags())
     return Done({"OpenIDConnectProviderArn": ask.realm.arn(made), "Tags": tags_xml(made.tags) or None}, put=(made,))
 
@@ -89,7 +89,7 @@ def delete_provider(ask: Ask) -> Done:
 def add_client(ask: Ask) -> Done:
     """Another audience; adding it twice is no error."""
     found = _provider(ask)
-    clients = _clients(ask, [*found.clients, ask.need("ClientID", CLIENT_MAX)])
+    clients = _clients([*found.clients, ask.need("ClientID", CLIENT_MAX)])
     return Done(put=(msgspec.structs.replace(found, clients=clients),))
 
 

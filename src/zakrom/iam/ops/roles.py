@@ -84,9 +84,7 @@ def update_role(ask: Ask) -> Done:
     return Done(
         {},
         put=(
-            msgspec.structs.replace(
-                role, description=description, session_seconds_max=_seconds(ask, role.session_seconds_max)
-            ),
+            msgspec.structs.replace(role, description=description, session_seconds_max=_seconds(ask, role.session_seconds_max)),
         ),
     )
 

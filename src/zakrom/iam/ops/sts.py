@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from zakrom import errors
 from zakrom.iam import judge
-from zakrom.iam.action import Ask, Done, action, anything, check_tags, invalid, moment
+from zakrom.iam.action import Ask, Done, action, check_tags, invalid, moment
 from zakrom.iam.documents import DOCUMENT_MAX, checked
 from zakrom.iam.oidc import TOKEN_MAX, issuer_of
 from zakrom.iam.ops.holders import policy_name
@@ -67,7 +67,7 @@ def _federated(ask: Ask) -> str:
 
 @action("GetFederationToken", _federated, service="sts")
 def get_federation_token(ask: Ask) -> Done:
-    """Temporary credentials for somebody else: what both the caller and the given policies allow, and without policies nothing."""
+    """Temporary credentials for somebody else: what both the caller and given policies allow, without those nothing."""
     if ask.session is not None:
         raise errors.AccessDenied("Cannot call GetFederationToken with session credentials")
     name = _matching(ask, "Name", _FEDERATED_NAME)
@@ -169,9 +169,7 @@ def _taken_on(
         "AssumedRoleId": f"{role.id}:{name}",
         "Arn": f"arn:aws:sts::{realm.number}:assumed-role/{role.name}/{name}",
     }
-    return Done(
-        {"Credentials": credentials, "AssumedRoleUser": user, "PackedPolicySize": packed, "SourceIdentity": identity}
-    )
+    return Done({"Credentials": credentials, "AssumedRoleUser": user, "PackedPolicySize": packed, "SourceIdentity": identity})
 
 
 def _source_identity(ask: Ask) -> str | None:
@@ -192,7 +190,9 @@ def _session_tags(ask: Ask) -> tuple[Tags, tuple[str, ...]]:
         going = {key.lower() for key in ask.session.transitive}
         inherited = tuple(pair for pair in ask.session.tags if pair[0].lower() in going)
         if {key.lower() for key, _ in given} & going:
-            raise errors.InvalidInput("One of the specified transitive tag keys can't be set because it conflicts with one set before.")
+            raise errors.InvalidInput(
+                "One of the specified transitive tag keys can't be set because it conflicts with one set before."
+            )
         transitive = (*ask.session.transitive, *transitive)
     return check_tags(tags_after(inherited, given)), transitive
 
@@ -248,8 +248,11 @@ def _audience(claims: Mapping[str, Any], provider: Provider) -> str:
 
 
 def _claim_facts(provider: Provider, claims: Mapping[str, Any], audience: str) -> dict[str, tuple[str, ...]]:
-    """Claims as condition keys: ``issuer:sub`` and so on. Source: IAM User Guide, "Available keys for AWS web identity federation"."""
-    facts = {f"{provider.name}:aud".lower(): (audience,)}
+    """Claims as condition keys: ``issuer:sub`` and so on.
+
+    Source: IAM User Guide, "Available keys for AWS OIDC federation".
+    """
+    facts: dict[str, tuple[str, ...]] = {f"{provider.name}:aud".lower(): (audience,)}
     for claim in ("sub", "amr", "email", "oaud"):
         value = claims.get(claim)
         texts = tuple(str(one) for one in value) if isinstance(value, list) else (str(value),) if value is not None else ()
@@ -263,7 +266,7 @@ def _claimed_tags(claims: Mapping[str, Any]) -> tuple[Tags, tuple[str, ...]]:
     found = claims.get(_CLAIMED_TAGS)
     if not isinstance(found, dict):
         return (), ()
-    listed, transitive = found.get("principal_tags"), found.get("transitive_tag_keys", [])
+    listed, transitive = found.get("principal_tags", {}), found.get("transitive_tag_keys", [])
     try:
         tags = tuple((str(key), str(values[0])) for key, values in listed.items())
         return check_tags(tags), tuple(str(key) for key in transitive)

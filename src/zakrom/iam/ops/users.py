@@ -98,7 +98,9 @@ def delete_user(ask: Ask) -> Done:
 
 def groups_of(realm: Realm, user: IamUser) -> list[Group]:
     """The groups of a user, by name."""
-    return sorted((one for id in user.groups if isinstance(one := realm.by_id.get(id), Group)), key=lambda one: one.name.lower())
+    return sorted(
+        (one for id in user.groups if isinstance(one := realm.by_id.get(id), Group)), key=lambda one: one.name.lower()
+    )
 
 
 @action("ListGroupsForUser", _user)
