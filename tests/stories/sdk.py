@@ -23,6 +23,7 @@ from zakrom.wire.sigv4 import Credentials
 from .harness import HOST, S3, SentBody
 
 _CONFIG = Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"}, request_checksum_calculation="when_required")
+_SESSION = boto3.Session()  # one for all: it reads the models of services once
 
 
 class _Raw(io.BytesIO):
@@ -41,7 +42,7 @@ def client(s3: S3, service: str, who: Credentials | dict[str, str] | None = None
         keys = {"aws_access_key_id": found["AccessKeyId"], "aws_secret_access_key": found["SecretAccessKey"]}
         if "SessionToken" in found:
             keys["aws_session_token"] = found["SessionToken"]
-    made = boto3.Session(region_name=region, **keys).client(service, endpoint_url=f"http://{HOST}", config=_CONFIG)
+    made = _SESSION.client(service, region, endpoint_url=f"http://{HOST}", config=_CONFIG, **keys)
     made.meta.events.register("before-send", lambda request, **_: _send(s3, request))
     return made
 

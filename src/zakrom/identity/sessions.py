@@ -9,7 +9,7 @@ Source: IAM User Guide, "Temporary security credentials in IAM".
 from __future__ import annotations
 
 import zlib
-from base64 import b32encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b32encode, b64decode, urlsafe_b64encode
 from collections.abc import Callable
 
 import msgspec
@@ -95,7 +95,7 @@ class Sealer:
         if len(token) > TOKEN_CHARACTERS_MAX:
             raise errors.InvalidToken
         try:
-            sealed = urlsafe_b64decode(token.encode("ascii"))
+            sealed = b64decode(token.encode("ascii"), b"-_", validate=True)
             if sealed[:1] != VERSION:
                 raise errors.InvalidToken
             nonce, rest = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]

@@ -26,8 +26,8 @@ def _document(*actions: str) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-NOTHING = '{"Version":"2012-10-17","Statement":[]}'
-"""A document that allows nothing."""
+NOTHING = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"none:Nothing","Resource":"*"}]}'
+"""A document that allows nothing: a Statement must not be empty, and there is no such action."""
 
 _ALL = (
     Builtin(
