@@ -1,5 +1,7 @@
 """IAM through the whole door, asked by boto3: users, groups, roles, policies, keys, and who may what."""
 
+# ruff: noqa: ANN401 - clients of boto3 have no types
+
 from __future__ import annotations
 
 import itertools
@@ -239,14 +241,19 @@ def test_inline_and_attached_policies(iam: Any, word: str, extra: dict[str, str]
         '{"Version":"2012-10-17"}',
         allow("s3:*", Principal="*"),
         allow("s3:*", effect="Perhaps"),
-        json.dumps({"Version": "2012-10-17", "Statement": [{"Sid": "a", "Effect": "Allow", "Action": "*", "Resource": "*"}] * 2}),
+        json.dumps(
+            {"Version": "2012-10-17", "Statement": [{"Sid": "a", "Effect": "Allow", "Action": "*", "Resource": "*"}] * 2}
+        ),
     ],
 )
 def test_malformed_documents(iam: Any, document: str) -> None:
     """A document that cannot be understood is refused when it is written, not when it is needed."""
     name = fresh()
     iam.create_user(UserName=name)
-    assert refused(iam.put_user_policy, UserName=name, PolicyName="p", PolicyDocument=document) == ("MalformedPolicyDocument", 400)
+    assert refused(iam.put_user_policy, UserName=name, PolicyName="p", PolicyDocument=document) == (
+        "MalformedPolicyDocument",
+        400,
+    )
     assert refused(iam.create_policy, PolicyName=fresh(), PolicyDocument=document) == ("MalformedPolicyDocument", 400)
 
 

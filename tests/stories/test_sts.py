@@ -1,5 +1,7 @@
 """STS through the whole door, asked by boto3: temporary credentials, what they may, and when they end."""
 
+# ruff: noqa: ANN401 - clients of boto3 have no types
+
 from __future__ import annotations
 
 import json
@@ -51,6 +53,7 @@ def new_role(iam: Any, document: str, *policies: str, **more: Any) -> str:
 
 
 def user_arn(name: str) -> str:
+    """Of a user of alice's account."""
     return f"arn:aws:iam::{ACCOUNT}:user/{name}"
 
 
@@ -146,7 +149,9 @@ def test_bad_tokens(s3: S3) -> None:
     session = client(s3, "sts", ALICE).get_session_token()["Credentials"]
     who = ALICE._replace(access_key=session["AccessKeyId"], secret=session["SecretAccessKey"])
     token = session["SessionToken"]
-    changed = [token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :] for place in (0, 5, 40, len(token) - 9)]
+    changed = [
+        token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :] for place in (0, 5, 40, len(token) - 9)
+    ]
     for bad in ("x", "", token[:-8], token + "AAAA", "é" * 20, *changed):
         answer = s3.ask("GET", bucket, "", {"x-amz-security-token": bad}, who=who)
         assert answer.error == (400, "InvalidToken"), bad
@@ -167,7 +172,7 @@ def test_a_role_of_the_same_account(s3: S3, iam: Any) -> None:
     """Who the trust policy names may take it on, and may then what the role may, and no more what they may themselves."""
     bucket = s3.bucket(ALICE)[1:]
     name, key = new_user(iam, allow("s3:DeleteObject"))
-    other, other_key = new_user(iam)
+    _, other_key = new_user(iam)
     role = new_role(iam, trust(user_arn(name)), allow("s3:PutObject"))
     sts = client(s3, "sts", key)
     made = sts.assume_role(RoleArn=role, RoleSessionName="work")
@@ -181,7 +186,10 @@ def test_a_role_of_the_same_account(s3: S3, iam: Any) -> None:
     assert refused(client(s3, "sts", other_key).assume_role, RoleArn=role, RoleSessionName="work") == ("AccessDenied", 403)
     assert refused(client(s3, "sts", ALICE).assume_role, RoleArn=role, RoleSessionName="work") == ("AccessDenied", 403)
     assert refused(sts.assume_role, RoleArn=role + "x", RoleSessionName="work") == ("AccessDenied", 403)
-    assert refused(sts.assume_role, RoleArn="arn:aws:iam::1:role/x1234567890", RoleSessionName="work") == ("ValidationError", 400)
+    assert refused(sts.assume_role, RoleArn="arn:aws:iam::1:role/x1234567890", RoleSessionName="work") == (
+        "ValidationError",
+        400,
+    )
 
 
 def test_a_role_that_trusts_the_account_needs_both(s3: S3, iam: Any) -> None:

@@ -1,5 +1,7 @@
 """AssumeRoleWithWebIdentity against an OpenID Connect provider with real keys over real HTTP: who is let in, and who is not."""
 
+# ruff: noqa: ANN401 - clients of boto3 have no types
+
 from __future__ import annotations
 
 import functools
@@ -206,7 +208,14 @@ def test_a_provider_cannot_send_us_anywhere(s3: S3, provider: Provider, role: st
 
 @pytest.mark.parametrize(
     "url",
-    ["http://example.org", "ftp://example.org", "https://", "https://a:b@example.org", "https://example.org?x=1", "http://10.0.0.1"],
+    [
+        "http://example.org",
+        "ftp://example.org",
+        "https://",
+        "https://a:b@example.org",
+        "https://example.org?x=1",
+        "http://10.0.0.1",
+    ],
 )
 def test_what_no_provider_may_be(s3: S3, url: str) -> None:
     """TLS, or this machine; no credentials, no query."""

@@ -89,14 +89,15 @@ class QueryDoor:
         form = parse_form(body) if request.method == "POST" else Form(query.pairs)
         name = form.get("Action") or ""
         service = progress.service = VERSIONS.get(form.get("Version") or "", "iam")
+        action = ACTIONS.get((service, name))
+        if action is not None:
+            progress.operation = f"{service}:{name}"
         now_ms = self._clock_ms()
         caller, claim, session = await self._doorman.identify_call(request, query, hashlib.sha256(body).hexdigest(), now_ms)
         progress.access_key = caller.access_key
-        action = ACTIONS.get((service, name))
         _check_service(claim, service, name)
         if action is None:
             raise errors.InvalidAction(f"Could not find operation {name[:128]} for version {(form.get('Version') or '')[:16]}")
-        progress.operation = f"{service}:{name}"
         if session is not None:
             _check_session(session, action)
         done = await self._decided(action, caller, session, form, now_ms, _facts(request, caller, claim, now_ms))

@@ -1,7 +1,7 @@
 """SigV4 as every service but S3 has it: the body's hash is signed without a header that tells it, and the path is ``/``.
 
 IAM and STS are called this way on the S3 port. Source: IAM User Guide, "Create a signed AWS API request". Any region may stand
-in the scope: IAM has none of its own, and clients of STS write their own.
+in the scope, and none: IAM has none of its own, and clients of STS write their own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from zakrom.wire.sigv4.verify import SKEW_MS_MAX, RequestParts
 SERVICES = frozenset({"iam", "sts"})
 EXPIRES_SECONDS_MAX = 7 * 24 * 3600  # as for S3
 
-_CREDENTIAL = re.compile(r"([^/\s]{1,128})/(\d{8})/([a-z0-9-]{1,64})/([a-z0-9]{1,32})/aws4_request", re.ASCII)
+_CREDENTIAL = re.compile(r"([^/\s]{1,128})/(\d{8})/([a-z0-9-]{0,64})/([a-z0-9]{1,32})/aws4_request", re.ASCII)
 _HEADER = re.compile(
     canonical.ALGORITHM + r"\s+Credential=(?P<credential>[^,\s]+)\s*,\s*SignedHeaders=(?P<signed>[^,\s]+)\s*,\s*"
     r"Signature=(?P<signature>[0-9a-f]{64})\s*",
