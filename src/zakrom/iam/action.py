@@ -23,7 +23,7 @@ from zakrom.wire.query import Form
 
 ITEMS_DEFAULT, ITEMS_MAX = 100, 1_000  # IAM API Reference, MaxItems
 TAGS_MAX, TAG_KEY_MAX, TAG_VALUE_MAX = 50, 128, 256  # IAM User Guide, "Rules for tagging in IAM and AWS STS"
-PATH_MAX = 512
+PATH_MAX = 512  # CreateUser, Path
 NAME_MAX = {"UserName": 64, "RoleName": 64, "GroupName": 128, "PolicyName": 128}  # "IAM name requirements"
 
 _NAME = re.compile(r"[A-Za-z0-9_+=,.@-]+", re.ASCII)

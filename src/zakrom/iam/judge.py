@@ -57,7 +57,7 @@ def trusts_provider(trust: str, provider_arn: str, action: str, lookup: Lookup) 
 def _about(trust: str, action: str, lookup: Lookup) -> Iterator[Statement]:
     """The statements of a trust policy that are about an action and whose conditions hold."""
     for one in policy.parse(trust.encode(), Kind.TRUST).statements:
-        if one.is_about(action) and all(test.holds(lookup) for test in one.tests):
+        if one.is_about(action) and all(clause.holds(lookup) for clause in one.clauses):
             yield one
 
 

@@ -31,7 +31,7 @@ KEYS_FRESH_MS, RETRY_MS = 600_000, 60_000
 """Keys are used for ten minutes; for an unknown one they are fetched again, at most once a minute: that is also how often
 anybody can make us ask a provider, whether it answers or not."""
 
-ISSUERS_MAX = 1_000
+ISSUERS_MAX = 1_000  # whose keys are remembered, some KiB each; the oldest goes first
 SKEW_SECONDS = 300  # clocks of providers; a token is good for minutes to hours
 
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]

@@ -15,7 +15,7 @@ from zakrom.rules.policy import Kind
 
 ROLES_MAX = 1_000  # IAM User Guide, "IAM and AWS STS quotas"
 SESSION_SECONDS_MIN, SESSION_SECONDS_MAX = 3_600, 43_200  # CreateRole, MaxSessionDuration
-DESCRIPTION_MAX = 1_000
+DESCRIPTION_MAX = 1_000  # CreateRole, Description
 
 _role = on_entity(Role, "RoleName")
 

@@ -17,11 +17,11 @@ from zakrom.model.iam import Provider, Realm, Role, Tags, tags_after
 from zakrom.model.names import account_number
 from zakrom.rules.policy import Kind
 
-SECONDS_MIN = 900
+SECONDS_MIN = 900  # of any session: AssumeRole, DurationSeconds
 ROLE_SECONDS_DEFAULT = CHAINED_SECONDS_MAX = ROOT_SECONDS_MAX = 3_600
 USER_SECONDS_DEFAULT, USER_SECONDS_MAX = 43_200, 129_600
 POLICY_MAX, POLICY_ARNS_MAX = 2_048, 10
-EXTERNAL_ID_MAX = 1_224
+EXTERNAL_ID_MAX = 1_224  # AssumeRole, ExternalId
 
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _FEDERATED_NAME = re.compile(r"[\w+=,.@-]{2,32}", re.ASCII)
