@@ -70,7 +70,9 @@ class Doorman:
             return ANONYMOUS, None
         parts = RequestParts(request.method, request.path, query, request.headers, host_bucket)
         try:
-            token = sigv4.sent_token(parts)
+            token = request.text("x-amz-security-token")
+            if token is None and query.raw:
+                token = query.get("X-Amz-Security-Token") or query.get("x-amz-security-token")
             if token is not None:
                 return await self._of_token(claim, parts, token, now_ms)
             found = await self._catalog.access_key(claim.access_key)
@@ -85,9 +87,11 @@ class Doorman:
         if key.disabled or user.disabled:  # said only to who has the secret
             raise _disabled(key.id)
         self._proven.remember(request, query, claim, verified, key.secret)
-        region = rules.regions[0] if isinstance(claim, sigv4.PresignedV2) else claim.region
-        self._uses.note(key.id, now_ms, region, "s3")
-        return await self._admitted(found, presigned=not isinstance(claim, sigv4.Header)), verified
+        presigned = not isinstance(claim, sigv4.Header)
+        self._uses.note(key.id, now_ms, rules.regions[0] if isinstance(claim, sigv4.PresignedV2) else claim.region, "s3")
+        if not user.account:  # said here too: a call that waits for nothing costs a third of a microsecond
+            return Caller(user, key.id, presigned), verified
+        return await self._admitted(found, presigned=presigned), verified
 
     async def identify_call(
         self, request: Request, query: Query, body_sha256: str, now_ms: int

@@ -15,6 +15,9 @@ from zakrom.model.facts import KeyUse
 FLUSH_SECONDS = 60.0
 """How late the catalog may be."""
 
+NOTE_EVERY_MS = 10_000
+"""A key that signs thousands of requests a second is noted six times a minute."""
+
 USES_MAX = 1_000
 """Keys in one change, about 100 KB; of more in a minute the rest is noted when they are used again."""
 
@@ -30,10 +33,13 @@ class Uses:
         self._task: asyncio.Task[None] | None = None
 
     def note(self, key: str, now_ms: int, region: str, service: str) -> None:
-        """A key was used."""
+        """A key was used. What was noted a moment ago is not noted again: this is asked with every request."""
+        known = self._seen.get(key)
+        if known is not None and now_ms - known[0] < NOTE_EVERY_MS and known[2] == service:
+            return
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._flush_seconds, self._due)
-        if len(self._seen) < USES_MAX or key in self._seen:
+        if known is not None or len(self._seen) < USES_MAX:
             self._seen[key] = (now_ms, region, service)
 
     def _due(self) -> None:
