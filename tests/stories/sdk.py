@@ -8,6 +8,7 @@ So a story asks as programs ask: parameters checked and written, requests signed
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,6 +36,12 @@ class _Raw(io.BytesIO):
 
 def client(s3: S3, service: str, who: Credentials | dict[str, str] | None = None, region: str = "us-east-1") -> Any:
     """A client of ``service`` that signs as ``who``: a key pair, or the Credentials that STS gave."""
+    made = _made(service, who, region)
+    made.meta.events.register("before-send", lambda request, **_: _send(s3, request))
+    return made
+
+
+def _made(service: str, who: Credentials | dict[str, str] | None, region: str) -> Any:
     if isinstance(who, Credentials):
         keys = {"aws_access_key_id": who.access_key, "aws_secret_access_key": who.secret}
     else:
@@ -42,12 +49,31 @@ def client(s3: S3, service: str, who: Credentials | dict[str, str] | None = None
         keys = {"aws_access_key_id": found["AccessKeyId"], "aws_secret_access_key": found["SecretAccessKey"]}
         if "SessionToken" in found:
             keys["aws_session_token"] = found["SessionToken"]
-    made = _SESSION.client(service, region, endpoint_url=f"http://{HOST}", config=_CONFIG, **keys)
-    made.meta.events.register("before-send", lambda request, **_: _send(s3, request))
-    return made
+    return _SESSION.client(service, region, endpoint_url=f"http://{HOST}", config=_CONFIG, **keys)
+
+
+def recorded(service: str, who: Credentials, call: Callable[[Any], object], times: int) -> list[Request]:
+    """The requests that a client would send for ``times`` calls, signed and not sent."""
+    kept: list[Request] = []
+    made = _made(service, who, "us-east-1")
+
+    def keep(request: Any, **_: Any) -> AWSResponse:
+        kept.append(_request(request))
+        return AWSResponse(request.url, 503, {}, _Raw(b""))
+
+    made.meta.events.register("before-send", keep)
+    for _ in range(times):
+        with pytest.raises(ClientError):
+            call(made)
+    return kept
 
 
 def _send(s3: S3, prepared: Any) -> AWSResponse:
+    answer = s3.run(s3.answer(_request(prepared)))
+    return AWSResponse(prepared.url, answer.status, answer.headers, _Raw(answer.body))
+
+
+def _request(prepared: Any) -> Request:
     split = urlsplit(prepared.url)
     body = prepared.body or b""
     if hasattr(body, "read"):
@@ -56,7 +82,7 @@ def _send(s3: S3, prepared: Any) -> AWSResponse:
     headers = [(name.lower().encode(), _bytes(value)) for name, value in prepared.headers.items()]
     if not any(name == b"host" for name, _ in headers):
         headers.append((b"host", split.netloc.encode()))
-    request = Request(
+    return Request(
         prepared.method,
         (split.path or "/").encode(),
         split.query.encode(),
@@ -65,8 +91,6 @@ def _send(s3: S3, prepared: Any) -> AWSResponse:
         "127.0.0.1",
         secure=False,
     )
-    answer = s3.run(s3.answer(request))
-    return AWSResponse(prepared.url, answer.status, answer.headers, _Raw(answer.body))
 
 
 def _bytes(value: str | bytes) -> bytes:

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from zakrom.model.names import account_number
 
 from .harness import ALICE, BOB, ROOT, S3, canonical_id
-from .sdk import client, refused
+from .sdk import client, recorded, refused
 
 _NUMBERS = itertools.count(1)
 ACCOUNT = account_number(canonical_id("alice"))
@@ -522,3 +522,26 @@ def test_an_account_that_is_disabled_takes_its_users_along(s3: S3) -> None:
     finally:
         s3.run(s3.catalog.apply(PutUser(bob, replace=True)))
     assert client(s3, "sts", key).get_caller_identity()["Account"] == OTHER_ACCOUNT
+
+
+# ------------------------------------------------------------------------------------------------------------- at the same time
+
+
+def test_what_is_asked_at_once_is_decided_one_after_the_other(s3: S3, iam: Any) -> None:
+    """Of ten who ask for a key of one user at the same moment two get one; the others are told of the quota."""
+    name = fresh("user")
+    iam.create_user(UserName=name)
+    requests = recorded("iam", ALICE, lambda one: one.create_access_key(UserName=name), 10)
+    answers = s3.ask_all(requests)
+
+    assert sorted(answer.status for answer in answers) == [200, 200] + [409] * 8
+    assert {answer.text("Error/Code") for answer in answers if answer.status == 409} == {"LimitExceeded"}
+    assert len(iam.list_access_keys(UserName=name)["AccessKeyMetadata"]) == 2
+
+
+def test_a_name_is_given_once(s3: S3, iam: Any) -> None:
+    """Of five who make the same user one does."""
+    name = fresh("user")
+    answers = s3.ask_all(recorded("iam", ALICE, lambda one: one.create_user(UserName=name), 5))
+
+    assert sorted(answer.status for answer in answers) == [200, 409, 409, 409, 409]
