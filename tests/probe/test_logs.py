@@ -53,6 +53,7 @@ def test_metrics_add_up_over_workers_and_deaths() -> None:
         for number in range(40):
             client = server.client() if number % 4 == 0 else client  # noqa: F821 - new connections, so that both workers get some
             client.put_object(Bucket=BUCKET, Key=str(number), Body=bytes(1_000))
+        wait_until(lambda: requests_of(metrics(server), "PutObject") == 40, 10)  # one is counted once its answer has left
         os.kill(children(server.pid)["worker-1"], signal.SIGKILL)
         wait_until(lambda: len(children(server.pid)) == 4, 10)
         server.client().get_object(Bucket=BUCKET, Key="0")["Body"].read()

@@ -25,6 +25,9 @@ def block_count(length: int) -> int:
 
 def blocks(data: bytes | bytearray | memoryview) -> bytes:
     """The checksums of all blocks of ``data``, in order."""
+    if 0 < len(data) <= BLOCK_BYTES:
+        only: bytes = crc32c(data).to_bytes(CHECKSUM_BYTES, "big")
+        return only
     hasher = BlockHasher()
     hasher.update(data)
     return hasher.finish()

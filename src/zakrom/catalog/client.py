@@ -26,6 +26,7 @@ from zakrom.model.facts import (
     Bucket,
     Damage,
     KeyUse,
+    Listed,
     Manifest,
     Part,
     Upload,
@@ -194,7 +195,7 @@ class SqliteCatalog:
         """See `Catalog`."""
         return self._reads.find(bucket, key, version)
 
-    async def objects(self, bucket: int, prefix: bytes, after: bytes, inclusive: bool, limit: int) -> list[Version]:
+    async def objects(self, bucket: int, prefix: bytes, after: bytes, inclusive: bool, limit: int) -> list[Listed]:
         """See `Catalog`."""
         return self._reads.objects(bucket, prefix, after, inclusive, limit)
 

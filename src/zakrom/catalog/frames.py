@@ -49,6 +49,7 @@ class Stats(msgspec.Struct, frozen=True, array_like=True):
 
 
 Message = Change | Forgotten | AskStats
+Buffer = bytes | bytearray | memoryview
 
 _HEAD = struct.Struct(">I")
 encode = msgspec.msgpack.Encoder().encode
@@ -72,24 +73,29 @@ class Splitter:
     def __init__(self) -> None:
         self._rest = bytearray()
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The payloads that are complete now. Raises `FrameTooLong`."""
+    def feed(self, data: Buffer) -> list[memoryview]:
+        """The payloads that are complete now, to be decoded at once: they are views of ``data`` where they can be.
+
+        Raises `FrameTooLong`.
+        """
         if self._rest:
             self._rest += data
-            data = bytes(self._rest) if self._complete() else b""
-            if not data:
+            if not self._complete():
                 return []
-        payloads, start, end = [], 0, len(data)
+            data, self._rest = self._rest, bytearray()
+        view = memoryview(data)
+        payloads, start, end = [], 0, len(view)
         while end - start >= _HEAD.size:
-            (length,) = _HEAD.unpack_from(data, start)
+            (length,) = _HEAD.unpack_from(view, start)
             if length > FRAME_BYTES_MAX:
                 raise FrameTooLong
             if end - start - _HEAD.size < length:
                 break
             start += _HEAD.size
-            payloads.append(data[start : start + length])
+            payloads.append(view[start : start + length])
             start += length
-        self._rest = bytearray(data[start:])
+        if start < end:
+            self._rest = bytearray(view[start:])
         return payloads
 
     def _complete(self) -> bool:

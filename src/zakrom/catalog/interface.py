@@ -17,6 +17,7 @@ from zakrom.model.facts import (
     Bucket,
     Damage,
     KeyUse,
+    Listed,
     Manifest,
     Part,
     Upload,
@@ -92,7 +93,7 @@ class Catalog(Protocol):
         """The current version of a key (a delete marker too), or the named one; None if there is none."""
         ...
 
-    async def objects(self, bucket: int, prefix: bytes, after: bytes, inclusive: bool, limit: int) -> list[Version]:
+    async def objects(self, bucket: int, prefix: bytes, after: bytes, inclusive: bool, limit: int) -> list[Listed]:
         """Current objects (no markers) with the prefix, by key, from beyond ``after`` (or from it, if ``inclusive``)."""
         ...
 

@@ -22,6 +22,7 @@ from zakrom.model.facts import (
     Bucket,
     Damage,
     KeyUse,
+    Listed,
     Manifest,
     Part,
     Upload,
@@ -57,6 +58,8 @@ def _of_alias(column: str) -> str:
     return column if head in ("0", "NULL") else f"v.{column}"
 
 
+_FIND_OBJECT = f"{_joined(rows.OBJECT, 'object')} WHERE v.bucket = ? AND v.key = ?"
+
 _OBJECT = _joined(rows.VERSION_OF_OBJECT, "object")
 _HISTORY = _joined(rows.HISTORY, "history")
 
@@ -74,7 +77,7 @@ _FIND_ONE = (
     f"{_HISTORY} WHERE v.bucket = ?1 AND v.key = ?2 AND v.rank = -?3 AND v.nonce = ?4 LIMIT 1"
 )
 
-_OBJECTS = f"SELECT {rows.OBJECT} FROM object WHERE bucket = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?"
+_OBJECTS = f"SELECT {rows.LISTED} FROM object WHERE bucket = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?"
 
 # Each arm is walked by its primary key and the two are merged: EXPLAIN shows no sorting (a test does so).
 _VERSIONS = (
@@ -162,7 +165,10 @@ class Reads:
     def find(self, bucket: int, key: bytes, version: VersionId | None = None) -> Found | None:
         """As `Catalog.find`: one statement, so one moment."""
         if version is None:
-            row = self._row(_FIND_CURRENT, (bucket, key))
+            row = self._row(_FIND_OBJECT, (bucket, key))
+            if row is not None:
+                return Found(rows.version_of_object(row[:13]), None if row[13] is None else BlobFacts(*row[13:]))
+            row = self._row(_FIND_CURRENT, (bucket, key))  # a marker, nothing, or an object that has just come
         elif version.nonce == NULL_NONCE:
             row = self._row(_FIND_NULL, (bucket, key))
         elif version.nonce > SQL_INTEGER_MAX or version.seq > SQL_INTEGER_MAX:
@@ -173,10 +179,10 @@ class Reads:
             return None
         return Found(rows.version(row[:15]), None if row[15] is None else BlobFacts(*row[15:]))
 
-    def objects(self, bucket: int, prefix: bytes, after: bytes, inclusive: bool, limit: int) -> list[Version]:
+    def objects(self, bucket: int, prefix: bytes, after: bytes, inclusive: bool, limit: int) -> list[Listed]:
         """As `Catalog.objects`."""
         low = max(prefix, after if inclusive or not after else after + b"\0")
-        return self._all(rows.version_of_object, _OBJECTS, (bucket, low, _end(prefix), limit))
+        return self._all(rows.listed, _OBJECTS, (bucket, low, _end(prefix), limit))
 
     def versions(
         self,

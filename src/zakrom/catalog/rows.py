@@ -18,6 +18,7 @@ from zakrom.model.facts import (
     Checksum,
     Damage,
     Details,
+    Listed,
     Manifest,
     ManifestPart,
     Part,
@@ -35,6 +36,7 @@ Row = tuple[Any, ...]
 BUCKET = "id, name, owner, region, created_ms, versioning, quota_bytes"
 USAGE = "objects, versions, markers, bytes, uploads, upload_bytes"
 OBJECT = "bucket, key, seq, nonce, size, modified_ms, etag, storage_class, owner, blob, manifest, parts, details"
+LISTED = "key, size, modified_ms, etag, storage_class, owner, details"
 _COMMON = "size, modified_ms, etag, storage_class, owner, blob, manifest, parts, details"
 HISTORY = f"bucket, key, rank, nonce, marker, {_COMMON}, noncurrent_ms"
 VERSION_OF_OBJECT = f"bucket, key, -seq AS rank, nonce, 0 AS marker, {_COMMON}, NULL AS noncurrent_ms"
@@ -47,8 +49,19 @@ ACCESS_KEY = "id, secret, account, created_ms, disabled"
 
 NO_DETAILS = Details()
 
+
+class _Summed(msgspec.Struct, array_like=True, gc=False):
+    """Of `Details` only the checksum: what stands before it is passed over, what stands behind it not looked at."""
+
+    headers: msgspec.Raw
+    metadata: msgspec.Raw
+    tags: msgspec.Raw
+    checksum: Checksum | None = None
+
+
 pack = msgspec.msgpack.Encoder().encode
 _details = msgspec.msgpack.Decoder(Details).decode
+_summed = msgspec.msgpack.Decoder(_Summed).decode
 _slices = msgspec.msgpack.Decoder(tuple[Slice, ...]).decode
 _manifest_parts = msgspec.msgpack.Decoder(tuple[ManifestPart, ...]).decode
 _entity: Callable[[bytes], AnyEntity] = msgspec.msgpack.Decoder(AnyEntity).decode
@@ -105,6 +118,12 @@ def version_of_object(row: Row) -> Version:
         NO_DETAILS if packed is None else _details(packed),
         parts,
     )
+
+
+def listed(row: Row) -> Listed:
+    """From the columns `LISTED`."""
+    key, size, modified_ms, etag, storage_class, owner, packed = row
+    return Listed(key, size, modified_ms, etag, storage_class, owner, None if packed is None else _summed(packed).checksum)
 
 
 def version(row: Row) -> Version:

@@ -35,7 +35,8 @@ BATCH_BYTES_MAX = 4 * 1024 * 1024
 """Bytes of frames in one transaction: what one commit adds to the WAL stays near what a checkpoint empties."""
 
 READ_BYTES = 1024 * 1024
-"""One read of a socket, and its buffers' size: a batch of a hundred small objects."""
+"""One read of a socket, and its buffers' size: a batch of a hundred small objects. All reads share one buffer: memory that is
+new with each costs 5 µs a PUT."""
 
 UNSENT_BYTES_MAX = 64 * 1024 * 1024
 """Answers kept for a client that does not read them; beyond, it is dropped."""
@@ -91,7 +92,7 @@ def run_writer(
     os._exit(0)
 
 
-def _entries(payload: bytes) -> list[tuple[int, frames.Message, int]]:
+def _entries(payload: frames.Buffer) -> list[tuple[int, frames.Message, int]]:
     """The messages of a frame, each with its share of the bytes."""
     messages = _decode(payload)
     return [(number, message, len(payload) // len(messages)) for number, message in messages]
@@ -148,6 +149,7 @@ class Writer:
         self._peers: set[Peer] = set()
         self._forgetting: dict[int, Forgetting] = {}
         self._serial = 0
+        self._buffer = memoryview(bytearray(READ_BYTES))
         self._stopping = False
         self._selector = selectors.DefaultSelector()
         listener.setblocking(False)
@@ -224,22 +226,22 @@ class Writer:
 
     def _read(self, peer: Peer) -> None:
         try:
-            data = peer.socket.recv(READ_BYTES)
-            payloads = peer.splitter.feed(data)
+            size = peer.socket.recv_into(self._buffer)
+            payloads = peer.splitter.feed(self._buffer[:size])
             messages = [entry for payload in payloads for entry in _entries(payload)]
         except BlockingIOError:
             return
         except OSError:
-            data, messages = b"", []
+            size, messages = 0, []
         except (msgspec.MsgspecError, frames.FrameTooLong) as error:
             log.error("a client sent what is no frame and is dropped: %s", error)  # noqa: TRY400 -- the trace says no more
-            data, messages = b"", []
-        for number, message, size in messages:
+            size, messages = 0, []
+        for number, message, share in messages:
             if isinstance(message, frames.Forgotten):
                 self._has_forgotten(peer, message.serial)
             else:
-                self._queue.append(Work(peer, number, message, size))
-        if not data:
+                self._queue.append(Work(peer, number, message, share))
+        if not size:
             self._drop(peer)
 
     def _drop(self, peer: Peer) -> None:

@@ -83,10 +83,11 @@ def serve(settings: Settings, announce: Announce) -> int:
     opened = directory.open_directory(settings.data)
     _check_formats(opened)
     root, generated, kept_in = _root(settings, opened)
-    s3, admin = _bind(settings.address, "--address"), _bind(settings.admin_address, "--admin-address")
+    s3 = _bind(settings.address, "--address", settings.worker_count(os.cpu_count() or 1))
+    admin = _bind(settings.admin_address, "--admin-address", 1)
     listener, path = _writer_listener(opened)
     session_key = directory.session_key(opened)
-    context = Context(settings, opened, root, path, [s3], [admin], _metrics(settings), form, session_key)
+    context = Context(settings, opened, root, path, s3, admin, _metrics(settings), form, session_key)
     log = logs.logger("serve")
 
     context.metrics.take(context.workers + 2)
@@ -95,7 +96,7 @@ def serve(settings: Settings, announce: Announce) -> int:
         context.metrics.count("zakrom_restarts_total")
 
     def on_ready() -> None:
-        endpoint, admin_endpoint = _url(settings, s3), _url(settings, admin)
+        endpoint, admin_endpoint = _url(settings, s3[0]), _url(settings, admin[0])
         log.info("ready", endpoint=endpoint, admin_endpoint=admin_endpoint, data=str(settings.data))
         secret = root.secret_key if generated else None
         announce(
@@ -181,22 +182,44 @@ def _root(settings: Settings, opened: Opened) -> tuple[RootKey, bool, str]:
     return root, generated, str(settings.data / "root-key")
 
 
-def _bind(address: Address, flag: str) -> socket.socket:
-    """A bound socket. Raises `InvalidSetting`."""
+_SPREADS = sys.platform == "linux"
+"""Whether the kernel spreads connections over the sockets of a port (SO_REUSEPORT, socket(7)); elsewhere one gets them all."""
+
+
+def _bind(address: Address, flag: str, count: int) -> list[socket.socket]:
+    """A listening socket for each of ``count`` processes, where that is useful. Raises `InvalidSetting`.
+
+    With one socket for all, whoever wakes first takes a whole burst of connections: of 32 that came at once one of two workers
+    got all, or two thirds, and the other slept. A socket outlives the process that serves it: who waits in its queue is served
+    by the successor.
+    """
     try:
         family, _, _, _, place = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        bound = socket.socket(family, socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(place)
-        bound.listen(socket.SOMAXCONN)  # who comes before a child is ready waits, and is not refused
+        first = _bound(family, place)  # nobody else may have the port: the sharing is for our own sockets, and comes after
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(_SPREADS))
+        others = [_bound(family, first.getsockname(), share=True) for _ in range(count - 1)] if _SPREADS else []
+        for one in (first, *others):
+            one.listen(socket.SOMAXCONN)  # who comes before a child is ready waits, and is not refused
     except OSError as error:
         raise errors.InvalidSetting(
             f"{flag}: {address}: {error.strerror or error}",
             origin=flag,
             hint="is another server running there? choose another port, or stop it",
         ) from None
+    return [first, *others]
+
+
+def _bound(family: int, place: tuple[object, ...], *, share: bool = False) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, int(share))
+    try:
+        bound.bind(place)
+    except OSError:
+        bound.close()
+        raise
     return bound
 
 

@@ -20,7 +20,7 @@ class Context(NamedTuple):
     opened: Opened
     root: RootKey
     writer_socket: str
-    s3: list[socket.socket]
+    s3: list[socket.socket]  # one for each worker, or one for all
     admin: list[socket.socket]
     metrics: Metrics
     log_format: Format

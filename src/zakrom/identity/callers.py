@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from zakrom import errors
 from zakrom.identity.sessions import Session
 from zakrom.model import managed
@@ -41,8 +43,9 @@ def of_session(realm: Realm, session: Session, *, presigned: bool = False) -> Ca
     user = realm.account if session.principal == realm.account.name else realm.users.get(session.principal)
     caller = None if user is None else of_user(realm, user, session.access_key, presigned=presigned)
     if caller is None or session.kind == "user":
-        return None if caller is None else caller._replace(session_policies=())
-    return caller._replace(
+        return None if caller is None else msgspec.structs.replace(caller, session_policies=())
+    return msgspec.structs.replace(
+        caller,
         user=_guest(realm, session.name, caller.user_id),
         arn=f"arn:aws:sts::{realm.number}:federated-user/{session.name}",
         user_id=f"{realm.number}:{session.name}",

@@ -7,6 +7,7 @@ at each time. Measured: a GET of 4 KiB by such a URL costs 76 µs instead of 147
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import NamedTuple
 
 from zakrom.web.message import Request
@@ -32,7 +33,7 @@ class Proven:
     """The memory of one doorman."""
 
     def __init__(self) -> None:
-        self._proofs: dict[_Place, Proof] = {}
+        self._proofs: OrderedDict[_Place, Proof] = OrderedDict()  # finds its oldest at once, a dict after all it has dropped
 
     def find(self, request: Request, query: Query, now_ms: int) -> Proof | None:
         """The proof of this very URL, if it still holds. The secret is for the caller to compare."""
@@ -50,7 +51,7 @@ class Proven:
         begin_ms = dates.parse_amz_date(claim.amz_date)
         assert begin_ms is not None, "verified"
         if len(self._proofs) >= PROVEN_MAX:
-            del self._proofs[next(iter(self._proofs))]
+            self._proofs.popitem(last=False)
         self._proofs[_place(request, query)] = Proof(verified, secret, begin_ms + int(claim.expires) * 1000)
 
 
@@ -60,4 +61,7 @@ def _place(request: Request, query: Query) -> _Place:
 
 def _bare(request: Request) -> bool:
     """Whether no header is there that the signature would have had to cover, or that claims something itself."""
-    return not any(name.startswith((b"x-amz-", b"authorization")) for name, _ in request.headers)
+    for name, _ in request.headers:  # noqa: SIM110 - `all` would make a generator for each request
+        if name.startswith((b"x-amz-", b"authorization")):
+            return False
+    return True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from zakrom.model.facts import User
 from zakrom.model.names import account_number
 
 
-class Caller(NamedTuple):
+class Caller(msgspec.Struct, frozen=True):
     """The sender of a request. ``user`` None: anonymous. With the defaults a user is the root of an account of its own.
 
     ``account``: the canonical id of the account that owns what the caller creates. ``arn``, ``user_id``: as IAM writes them.

@@ -128,6 +128,18 @@ class Version(Fact, frozen=True):
         return "null" if self.nonce == NULL_NONCE else f"{self.seq:016x}{self.nonce:016x}"
 
 
+class Listed(Fact, frozen=True):
+    """What a page of keys shows of a current object, and nothing else: there are a thousand on a page."""
+
+    key: bytes
+    size: int
+    modified_ms: int
+    etag: str  # without quotes
+    storage_class: str
+    owner: str  # canonical id
+    checksum: Checksum | None = None
+
+
 class VersionId(Fact, frozen=True):
     """A version id as a request names it. ``seq`` is 0 for ``null``."""
 

@@ -160,7 +160,7 @@ class AccessLog:
         self._fd = fd
         self._clock = clock
         self._lines: deque[Access] = deque()  # appended by the door, emptied by the thread: both ends are atomic
-        self._second = -1
+        self._now_ms = -1
         self._stamp = ""
         self._wake = threading.Event()
         self._full = threading.Event()
@@ -217,13 +217,13 @@ class AccessLog:
                 view = view[os.write(self._fd, view) :]
 
     def _time(self) -> str:
-        """The time as RFC 3339 with milliseconds; the date is made once a second."""
-        now = self._clock()
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._stamp}.{int((now - second) * 1000):03d}Z"
+        """The time as RFC 3339 with milliseconds, made once for the requests of each."""
+        now_ms = int(self._clock() * 1000)
+        if now_ms != self._now_ms:
+            self._now_ms = now_ms
+            second, ms = divmod(now_ms, 1000)
+            self._stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(second))}.{ms:03d}Z"
+        return self._stamp
 
 
 def _as_columns(lines: list[Access]) -> bytes:

@@ -7,7 +7,8 @@ the whole object).
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+import msgspec
 
 from zakrom import errors
 from zakrom.model.facts import Manifest, Slice, Version
@@ -16,7 +17,7 @@ _RANGE = re.compile(r"bytes=(\d{0,20})-(\d{0,20})", re.IGNORECASE)
 _COPY_RANGE = re.compile(r"bytes=(\d{1,20})-(\d{1,20})")
 
 
-class Span(NamedTuple):
+class Span(msgspec.Struct, frozen=True, gc=False):
     """Bytes from ``start`` to before ``end``."""
 
     start: int

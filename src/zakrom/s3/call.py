@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from zakrom import errors
@@ -38,14 +38,22 @@ class Call:
         "bucket_or_none",
         "caller",
         "documents",
+        "header",
         "now_ms",
         "options",
+        "param",
         "request",
         "request_id",
         "store",
         "target",
         "verified",
     )
+
+    param: Callable[[str], str | None]
+    """A query parameter."""
+
+    header: Callable[[str], str | None]
+    """A header, by its lower-case name."""
 
     def __init__(
         self,
@@ -70,6 +78,8 @@ class Call:
         self.request_id = request_id
         self.now_ms = now_ms
         self.documents = documents
+        self.param = target.query.first.get
+        self.header = request.text
 
     @property
     def bucket(self) -> Bucket:
@@ -87,14 +97,6 @@ class Call:
         """The key, checked."""
         assert self.target.key is not None
         return check_key(self.target.key)
-
-    def param(self, name: str) -> str | None:
-        """A query parameter."""
-        return self.target.query.get(name)
-
-    def header(self, name: str) -> str | None:
-        """A header, by its lower-case name."""
-        return self.request.text(name)
 
     def version_id(self) -> VersionId | None:
         """The version that ``versionId`` names, None for the current one. Raises `InvalidArgument`."""

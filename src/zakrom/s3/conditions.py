@@ -9,6 +9,7 @@ from zakrom.rules import conditions
 from zakrom.s3.call import Call
 from zakrom.wire import dates, etags
 
+_OF_READ = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
 _MULTIPLE = "Multiple conditional request headers present in the request"
 
 
@@ -51,14 +52,13 @@ async def check_early(call: Call, condition: Condition | None) -> None:
 
 def check_read(call: Call, version: Version) -> None:
     """Raises `NotModified` or `PreconditionFailed` as a GET's headers demand."""
-    if_match, if_none_match = call.header("if-match"), call.header("if-none-match")
-    modified, unmodified = call.header("if-modified-since"), call.header("if-unmodified-since")
-    if if_match is if_none_match is modified is unmodified is None:
+    if _OF_READ.isdisjoint(call.request.texts):
         return
+    modified, unmodified = call.header("if-modified-since"), call.header("if-unmodified-since")
     conditions.check_read(
         version,
-        if_match=if_match,
-        if_none_match=if_none_match,
+        if_match=call.header("if-match"),
+        if_none_match=call.header("if-none-match"),
         if_modified_since_ms=None if modified is None else dates.parse_http_date(modified),
         if_unmodified_since_ms=None if unmodified is None else dates.parse_http_date(unmodified),
         now_ms=call.now_ms,

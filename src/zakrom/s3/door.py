@@ -8,7 +8,9 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 from zakrom import errors
 from zakrom.errors import Error
@@ -16,13 +18,13 @@ from zakrom.identity.doorman import Doorman
 from zakrom.rules import access
 from zakrom.s3 import authority, registry
 from zakrom.s3.call import Call, DoorOptions
-from zakrom.s3.operation import Operation, Router, Run
+from zakrom.s3.operation import Router, Run
 from zakrom.store import Store
 from zakrom.web.message import Handler, Request, Response
 from zakrom.wire import dates
 from zakrom.wire.errors import code_of, error_xml, status_of
 from zakrom.wire.headers import with_hoisted
-from zakrom.wire.target import parse_target
+from zakrom.wire.target import Targets
 
 SYSTEM_PREFIX = b"/-/"
 """Paths of the server itself; no bucket can be called ``-``."""
@@ -38,15 +40,18 @@ _NONE: dict[str, bytes] = {}
 SERVER_HEADER = ("Server", "Zakrom")
 
 
-class Note(NamedTuple):
-    """What the door remembers of a request until its answer has been sent: for the access line and the metrics."""
+class Note(msgspec.Struct):
+    """What the door remembers of a request until its answer has been sent: for the access line and the metrics.
 
-    operation: str
+    Filled in while the request is on its way, so it also tells how far that one got.
+    """
+
     request_id: str
-    code: str | None
-    access_key: str | None
-    bucket: str | None
-    key: str | None
+    operation: str = "Unknown"
+    code: str | None = None  # the error's
+    access_key: str | None = None
+    bucket: str | None = None
+    key: str | None = None
 
 
 class Answered(Protocol):
@@ -100,68 +105,60 @@ class Door:
         self._clock_ms = clock_ms
         self._system = system
         self._report = report
+        self._targets = Targets(options.domains)
         self._router = Router(registry.OPERATIONS.values())
         self._host_id = secrets.token_hex(16)
         self._series = secrets.token_hex(4).upper()  # random once a process, then counted: a request id need not be a secret
         self._count = itertools.count(1)
-        self._reserved = tuple(f"/{name}/".encode() for name in options.reserved_buckets)
+        self._ours = (SYSTEM_PREFIX, *(f"/{name}/".encode() for name in options.reserved_buckets))
+        self._signed_off = (("x-amz-id-2", self._host_id), SERVER_HEADER)
 
     async def __call__(self, request: Request) -> Response:
         """The answer; never raises an `Error`."""
-        path = request.path
-        if path.startswith(SYSTEM_PREFIX) or (self._reserved and path.startswith(self._reserved)):
+        if request.path.startswith(self._ours):
             return await self._system(request)
-        request_id = f"{self._series}{next(self._count):08X}"
-        if path == b"/" and self._queries is not None and self._queries.wants(request):
-            return await self._query(self._queries, request, request_id)
-        progress = _Progress()
+        note = Note(f"{self._series}{next(self._count):08X}")
+        if request.path == b"/" and self._queries is not None and self._queries.wants(request):
+            return await self._query(self._queries, request, note)
         try:
-            response = await self._answer(request, request_id, progress)
-            code = None
+            response = await self._answer(request, note)
         except Error as error:
-            code = code_of(error)
-            response = self._refuse(error, request, request_id, progress)
-        response.headers += (
-            ("x-amz-request-id", request_id),
-            ("x-amz-id-2", self._host_id),
-            SERVER_HEADER,
-        )
-        response.note = Note(
-            progress.operation.name if progress.operation else "Unknown",
-            request_id,
-            code,
-            progress.access_key,
-            progress.bucket,
-            progress.key,
-        )
+            note.code = code_of(error)
+            response = self._refuse(error, request, note)
+        response.headers += (("x-amz-request-id", note.request_id), *self._signed_off)
+        response.note = note
         return response
 
-    async def _query(self, queries: Queries, request: Request, request_id: str) -> Response:
-        answered = await queries(request, request_id)
+    async def _query(self, queries: Queries, request: Request, note: Note) -> Response:
+        answered = await queries(request, note.request_id)
         if answered.error is not None and answered.response.status in _OUR_FAULT:
-            self._report(answered.error, request_id)
+            self._report(answered.error, note.request_id)
+        note.operation, note.code, note.access_key = answered.operation, answered.code, answered.access_key
         response = answered.response
         response.headers.append(SERVER_HEADER)
-        response.note = Note(answered.operation, request_id, answered.code, answered.access_key, None, None)
+        response.note = note
         return response
 
-    async def _answer(self, request: Request, request_id: str, progress: _Progress) -> Response:
-        target = parse_target(request.path, request.query, request.text("host"), self._options.domains)
-        progress.bucket = target.bucket
+    async def _answer(self, request: Request, note: Note) -> Response:
+        host = request.text("host")
+        target = self._targets.read(request.path, request.query, host)
+        note.bucket = target.bucket
         if target.key is not None:
-            progress.key = target.key.decode("utf-8", "replace")
-        operation = progress.operation = self._router.match(request, target)
+            note.key = target.key.decode()
+        operation = self._router.match(request, target)
+        note.operation = operation.name
         now_ms = self._clock_ms()
         host_bucket = target.bucket if target.virtual_host else None
         caller, verified = await self._doorman.identify(request, target.query, now_ms, host_bucket)
-        progress.access_key = caller.access_key
-        if caller.presigned:  # signers of URLs move headers into the query; the signature covers them there
+        note.access_key = caller.access_key
+        if caller.presigned:  # such URLs are used again; their signers move headers into the query, where they are covered
+            self._targets.keep(request.path, request.query, host, target)
             request = request.with_headers(with_hoisted(request.headers, target.query))
         bucket, documents = None, _NONE
         if target.bucket is not None and operation.name != "CreateBucket":
             bucket = await self._store.catalog.bucket(target.bucket)
             documents = await self._store.catalog.documents(bucket.id)
-        call = Call(request, target, caller, verified, bucket, self._store, self._options, request_id, now_ms, documents)
+        call = Call(request, target, caller, verified, bucket, self._store, self._options, note.request_id, now_ms, documents)
         plain = access.is_plainly_allowed(caller, bucket, documents)
         if not (plain or operation.open):
             await authority.authorise(call, operation)
@@ -171,17 +168,17 @@ class Door:
             raise errors.NotServed(f"{operation.name} is not implemented.", header=operation.keyword or None)
         return await (operation.run(call) if plain or operation.headers else _veiled(operation.run, call))
 
-    def _refuse(self, error: Error, request: Request, request_id: str, progress: _Progress) -> Response:
+    def _refuse(self, error: Error, request: Request, note: Note) -> Response:
         status = status_of(error)
         if status in _OUR_FAULT:
-            self._report(error, request_id)
-        if isinstance(error, _NAMES_KEY) and progress.key is not None:
-            error.with_fields(key=progress.key)
+            self._report(error, note.request_id)
+        if isinstance(error, _NAMES_KEY) and note.key is not None:
+            error.with_fields(key=note.key)
         fields = _headers_of(error)
         if request.method == "HEAD" or status == 304:
             return Response(status, fields)
         resource = request.path.decode("latin-1")
-        body = error_xml(error, resource=resource, request_id=request_id, host_id=self._host_id)
+        body = error_xml(error, resource=resource, request_id=note.request_id, host_id=self._host_id)
         return Response(status, [("Content-Type", "application/xml"), *fields], body)
 
 
@@ -191,18 +188,6 @@ async def _veiled(run: Run, call: Call) -> Response:
         return await run(call)
     except (errors.NoSuchKey, errors.NoSuchVersion) as error:
         raise await authority.veil(call, authority.place_of(call), error) from None
-
-
-class _Progress:
-    """How far a request got."""
-
-    __slots__ = ("access_key", "bucket", "key", "operation")
-
-    def __init__(self) -> None:
-        self.operation: Operation | None = None
-        self.access_key: str | None = None
-        self.bucket: str | None = None
-        self.key: str | None = None
 
 
 def _headers_of(error: Error) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 
 from zakrom import errors
 from zakrom.catalog.changes import Condition
@@ -16,9 +17,19 @@ _REPLACE = "REPLACE"
 _DIRECTIVES = ("COPY", _REPLACE)
 
 
+_DRAWN: list[int] = []
+"""Random numbers in stock: to draw each alone is a call of the system a write."""
+
+_DRAW = struct.Struct("128Q")
+
+
 def new_nonce() -> int:
     """A random nonce for a version id: 63 bits, never 0, which the null version has."""
-    return int.from_bytes(os.urandom(8)) >> 1 | 1
+    try:
+        return _DRAWN.pop() >> 1 | 1
+    except IndexError:
+        _DRAWN.extend(_DRAW.unpack(os.urandom(_DRAW.size)))
+        return new_nonce()
 
 
 def details(call: Call) -> Details:

@@ -8,7 +8,7 @@ all present, wins. The table is compiled and checked for ties at start-up.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 from zakrom import errors
@@ -17,7 +17,7 @@ from zakrom.web.message import Request, Response
 from zakrom.wire.target import Target
 
 
-class Level(Enum):
+class Level(StrEnum):
     """What an operation is about."""
 
     SERVICE = "service"
@@ -107,12 +107,12 @@ class Router:
         level = SERVICE if target.bucket is None else BUCKET if target.key is None else OBJECT
         query = target.query
         keyword = ""
-        if query.raw:
+        if not self._keywords.isdisjoint(query.first):
             for name, _ in query.pairs:
                 if name in self._keywords and (request.method, level, name) in self._table:
                     keyword = name
                     break
         for one in self._table.get((request.method, level, keyword), ()):
-            if all(map(query.has, one.query)) and all(request.text(name) is not None for name in one.headers):
+            if all(map(query.has, one.query)) and all(map(request.texts.__contains__, one.headers)):
                 return one
         raise errors.MethodNotAllowed(method=request.method, resource_type=level.value.upper())

@@ -36,9 +36,11 @@ class Payload:
         self._md5_declared = _content_md5(call)
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._kept = kept or asked.algorithm or checksums.DEFAULT
-        self._sums: dict[str, Hasher] = {
-            name: checksums.new(name) for name in {self._kept, asked.algorithm or self._kept} if name != "MD5"
-        }
+        self._sums: dict[str, Hasher] = {"MD5": self._md5}
+        for name in (self._kept, asked.algorithm):
+            if name is not None and name not in self._sums:
+                self._sums[name] = checksums.new(name)
+        self._hashers = list(self._sums.values())
         sha256 = call.verified.payload if call.verified is not None else UNSIGNED
         self._decoder = chunked.decoder(call.verified, call.request.headers) if sha256.startswith(_STREAMING) else None
         self._sha256_declared = None if sha256 == UNSIGNED or self._decoder else sha256
@@ -67,28 +69,29 @@ class Payload:
 
     async def read(self) -> list[Piece]:
         """The next decoded pieces, none at the end."""
-        pieces: list[Piece] = []
-        while not pieces:
+        raw = await self._body.read()
+        if self._decoder is None:
+            self._count(len(raw))
+            return [raw] if raw else []
+        return await self._decoded(self._decoder, raw)
+
+    async def _decoded(self, decoder: chunked.Decoder, raw: bytes) -> list[Piece]:
+        """What is in the frames: from ``raw`` on, as much of the body as it takes until there is something."""
+        while raw:
+            pieces = decoder.feed(raw)
+            if pieces:
+                self._count(sum(map(len, pieces)))
+                return pieces
             raw = await self._body.read()
-            if self._decoder is None:
-                pieces = [raw]
-            elif raw:
-                pieces = self._decoder.feed(raw)
-            elif not self._ended:
-                self._decoder.finish()
-                self._ended = True
-            if not raw:
-                return []
-        self._count(sum(map(len, pieces)))
-        return pieces
+        if not self._ended:
+            decoder.finish()
+            self._ended = True
+        return []
 
     def update(self, data: Piece) -> None:
         """Takes bytes into all digests."""
-        self._md5.update(data)
-        for hasher in self._sums.values():
+        for hasher in self._hashers:
             hasher.update(data)
-        if self._sha256 is not None:
-            self._sha256.update(data)
 
     def finish(self) -> Digest:
         """Raises `BadDigest`, `XAmzContentSHA256Mismatch`, `MalformedTrailerError` if a promise was not kept."""
@@ -99,24 +102,23 @@ class Payload:
             self._check_sha256(self._sha256_declared, self._sha256.digest().hex())
         declared = self._declared()
         if declared is not None and self._asked.algorithm is not None:
-            checksums.check(self._asked.algorithm, declared=declared, computed=self._sum(self._asked.algorithm, md5))
-        return Digest(md5.hex(), Checksum(self._kept, checksums.encode(self._sum(self._kept, md5))))
+            checksums.check(self._asked.algorithm, declared=declared, computed=self._sums[self._asked.algorithm].digest())
+        return Digest(md5.hex(), Checksum(self._kept, checksums.encode(self._sums[self._kept].digest())))
 
     def declared_checksum(self) -> Checksum | None:
         """The checksum that the sender declared, to be shown in the answer: after `finish`, so it is known to be true."""
         algorithm = self._asked.algorithm
         if algorithm is None:
             return None
-        return Checksum(algorithm, checksums.encode(self._sum(algorithm, self._md5.digest())))
-
-    def _sum(self, algorithm: str, md5: bytes) -> bytes:
-        return md5 if algorithm == "MD5" else self._sums[algorithm].digest()
+        return Checksum(algorithm, checksums.encode(self._sums[algorithm].digest()))
 
     def _sha256_hasher(self) -> Hasher:
-        """The hasher of the kept checksum if that is SHA-256 too: no byte is hashed twice."""
+        """That of the kept checksum if it is SHA-256 too: no byte is hashed twice."""
         if "SHA256" in self._sums:
-            return _Shared(self._sums["SHA256"])
-        return hashlib.sha256()
+            return self._sums["SHA256"]
+        hasher = hashlib.sha256()
+        self._hashers.append(hasher)
+        return hasher
 
     def _check_sha256(self, declared: str, computed: str) -> None:
         if not compare_digest(declared.encode(), computed.encode()):
@@ -138,19 +140,6 @@ class Payload:
     def _check_size(self, size: int) -> None:
         if size > self._limit:
             raise errors.EntityTooLarge(proposed_size=size, max_size_allowed=self._limit)
-
-
-class _Shared:
-    """A hasher that another one feeds."""
-
-    def __init__(self, of: Hasher) -> None:
-        self._of = of
-
-    def update(self, _data: bytes | bytearray | memoryview, /) -> None:
-        """Nothing: the other one takes the bytes."""
-
-    def digest(self) -> bytes:
-        return self._of.digest()
 
 
 class Sums:

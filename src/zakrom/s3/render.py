@@ -49,6 +49,9 @@ _GRANTS = (
     "x-amz-grant-write-acp",
 )
 
+_OBJECT_LOCK, _OWNERSHIP, _ACL = "x-amz-bucket-object-lock-enabled", "x-amz-object-ownership", "x-amz-acl"
+_MAY_BE_REFUSED = frozenset((*_UNSERVED_HEADERS, _OBJECT_LOCK, _OWNERSHIP, _ACL, *_GRANTS))
+
 
 def empty(status: int, *fields: Header) -> Response:
     """An answer without a body."""
@@ -62,19 +65,21 @@ def xml_response(root: str, content: str, *fields: Header, status: int = 200) ->
 
 def refuse_unserved_headers(call: Call) -> None:
     """Raises `NotServed` or `AccessControlListNotSupported` for headers whose wish would be ignored."""
+    if _MAY_BE_REFUSED.isdisjoint(call.request.texts):
+        return
     for name in _UNSERVED_HEADERS:
         if call.header(name) is not None:
             raise errors.NotServed(header=name)
-    if call.header("x-amz-bucket-object-lock-enabled") in ("true", "True"):
-        raise errors.NotServed(header="x-amz-bucket-object-lock-enabled")
-    if call.header("x-amz-object-ownership") not in (None, "BucketOwnerEnforced"):
-        raise errors.NotServed(header="x-amz-object-ownership")
+    if call.header(_OBJECT_LOCK) in ("true", "True"):
+        raise errors.NotServed(header=_OBJECT_LOCK)
+    if call.header(_OWNERSHIP) not in (None, "BucketOwnerEnforced"):
+        raise errors.NotServed(header=_OWNERSHIP)
     refuse_acl(call)
 
 
 def refuse_acl(call: Call) -> None:
     """Raises `AccessControlListNotSupported`, as a bucket does whose ACLs are disabled, unless the ACL changes nothing."""
-    acl = call.header("x-amz-acl")
+    acl = call.header(_ACL)
     if (acl is not None and acl not in _ACLS_WITHOUT_EFFECT) or any(call.header(name) for name in _GRANTS):
         raise errors.AccessControlListNotSupported
 
@@ -130,7 +135,7 @@ def object_headers(call: Call, version: Version) -> list[Header]:
             if call.caller.user is None:
                 raise errors.InvalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
             kept = {**kept, **overrides}
-    fields += [(_title(name), value) for name, value in kept.items()]
+    fields += [(_TITLES[name], value) for name, value in kept.items()]
     if "content-type" not in kept:
         fields.append(("Content-Type", DEFAULT_TYPE))
     if call.bucket.versioning is not Versioning.NEVER:
@@ -142,10 +147,6 @@ def object_headers(call: Call, version: Version) -> list[Header]:
     if details.tags:
         fields.append(("x-amz-tagging-count", str(len(details.tags))))
     return fields + extras.headers(call, version)
-
-
-def _title(name: str) -> str:
-    return _TITLES[name]
 
 
 _TITLES = {name.decode(): name.decode().title() for name in headers.KEPT}

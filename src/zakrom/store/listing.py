@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from zakrom.model.facts import Bucket, Upload, Version
+from zakrom.model.facts import Bucket, Listed, Upload, Version
 from zakrom.rules.listing import Keyed, Page, Seek, start
 from zakrom.store.core import Store
 
 Row = TypeVar("Row", bound=Keyed)
 
 
-async def objects(store: Store, bucket: Bucket, prefix: bytes, delimiter: bytes, marker: bytes, limit: int) -> Page[Version]:
+async def objects(store: Store, bucket: Bucket, prefix: bytes, delimiter: bytes, marker: bytes, limit: int) -> Page[Listed]:
     """Up to ``limit`` current objects and common prefixes from beyond ``marker`` (a key, or a prefix already shown)."""
 
-    def look(seek: Seek) -> Awaitable[list[Version]]:
+    def look(seek: Seek) -> Awaitable[list[Listed]]:
         return store.catalog.objects(bucket.id, prefix, seek.key, seek.inclusive, seek.limit)
 
     return await _fill(look, prefix, delimiter, start(prefix, delimiter, marker, limit), limit)

@@ -88,10 +88,10 @@ async def open_object(
 async def put(store: Store, draft: Draft, payload: Payload) -> Put:
     """Receives the bytes, makes them durable, then makes them the key's newest version. On error nothing is there."""
     await space.check(store, draft.bucket, payload.length or 0, draft.now_ms, partial(_replaced, store, draft))
-    content, size, digest = await space.watched(store, draft.now_ms, receive(store, payload))
+    content, size, digest = await receive(store, payload, draft.now_ms)
     details = draft.details if digest.checksum is None else _with_checksum(draft.details, digest.checksum)
-    applying = space.watched(store, draft.now_ms, _apply(store, draft, details, content, size, digest.etag))
-    written = await settle(store, content, applying)
+    change = _change(draft, details, content, size, digest.etag)
+    written: Written = await settle(store, content, draft.now_ms, store.catalog.apply(change))
     return Put(written, digest.etag, size, digest.checksum)
 
 
@@ -99,7 +99,8 @@ async def put_copy(store: Store, draft: Draft, source: Version) -> Put:
     """A new version with the content of another: no byte is moved. Raises `Stale` if the source has gone; look again."""
     await space.check_quota(store, draft.bucket, source.size, partial(_replaced, store, draft))
     await space.check_disk(store, 0, draft.now_ms)
-    written = await _apply(store, draft, draft.details, content_of(source), source.size, source.etag, source.parts)
+    change = _change(draft, draft.details, content_of(source), source.size, source.etag, source.parts)
+    written: Written = await store.catalog.apply(change)
     return Put(written, source.etag, source.size, draft.details.checksum)
 
 
@@ -152,26 +153,21 @@ async def _replaced(store: Store, draft: Draft) -> int:
     return found.version.size if found else 0
 
 
-async def _apply(
-    store: Store, draft: Draft, details: Details, content: Content, size: int, etag: str, parts: int = 0
-) -> Written:
-    written: Written = await store.catalog.apply(
-        PutVersion(
-            draft.bucket.id,
-            draft.key,
-            draft.now_ms,
-            draft.nonce,
-            size,
-            etag,
-            draft.storage_class,
-            draft.owner,
-            details,
-            content,
-            parts,
-            draft.condition,
-        )
+def _change(draft: Draft, details: Details, content: Content, size: int, etag: str, parts: int = 0) -> PutVersion:
+    return PutVersion(
+        draft.bucket.id,
+        draft.key,
+        draft.now_ms,
+        draft.nonce,
+        size,
+        etag,
+        draft.storage_class,
+        draft.owner,
+        details,
+        content,
+        parts,
+        draft.condition,
     )
-    return written
 
 
 def _with_checksum(details: Details, checksum: Checksum) -> Details:

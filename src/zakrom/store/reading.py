@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import NamedTuple
 
 from zakrom import errors
-from zakrom.blobs.blocks import first_damage
+from zakrom.blobs.blocks import blocks
 from zakrom.blobs.interface import Reader
 from zakrom.catalog.interface import Found
 from zakrom.model.facts import BLOCK_BYTES, BlobFacts, Manifest, Slice, Version, VersionId
@@ -40,19 +40,18 @@ async def open_bytes(store: Store, found: Found, span: Span) -> bytes | Reading:
 
     Raises `DataCorrupt`, `Gone`.
     """
+    blob = found.blob
+    if span.length == 0:
+        return b""
     try:
-        return await _open_bytes(store, found, span)
+        return await _open_reading(store, found, span) if blob is None or blob.data is None else _inline(blob, span)
     except errors.DataCorrupt as damage:
         store.on_damage(damage)
         raise
 
 
-async def _open_bytes(store: Store, found: Found, span: Span) -> bytes | Reading:
+async def _open_reading(store: Store, found: Found, span: Span) -> Reading:
     version, blob = found
-    if span.length == 0:
-        return b""
-    if blob is not None and blob.data is not None:
-        return _inline(blob, span)
     slices = await _slices(store, version, blob)
     reading = Reading(store, version, ranges.cut(slices, span), span, blob)
     await reading.open()
@@ -84,9 +83,8 @@ def _sound(blob: BlobFacts) -> bytes:
     """The bytes that ride in the catalog. Raises `DataCorrupt` if they are not what was written."""
     data = blob.data
     assert data is not None
-    damaged = first_damage(memoryview(data), blob.blocks)
-    if damaged is not None:
-        raise errors.DataCorrupt(blob=blob.id, block=damaged)
+    if blocks(data) != blob.blocks:  # small enough to ride there is small enough for one block
+        raise errors.DataCorrupt(blob=blob.id, block=0)
     return data
 
 

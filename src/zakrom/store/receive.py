@@ -15,6 +15,7 @@ from zakrom.blobs.blocks import blocks
 from zakrom.blobs.interface import Stage
 from zakrom.catalog.changes import Content, Inline, Nothing, Staged
 from zakrom.model.facts import Checksum
+from zakrom.store import space
 from zakrom.store.core import INLINE_BYTES_MAX, STEP_BYTES, Store
 
 Piece = bytes | memoryview
@@ -58,36 +59,46 @@ class Received(NamedTuple):
     digest: Digest
 
 
-async def receive(store: Store, payload: Payload) -> Received:
+async def receive(store: Store, payload: Payload, now_ms: int) -> Received:
     """All bytes of a payload, durable (or in memory, to become durable with the change). On any error nothing stays.
 
-    Raises `InsufficientStorage` and whatever the payload raises.
+    Raises `InsufficientStorage`, which is noted, and whatever the payload raises.
     """
-    if payload.length is not None and payload.length >= STEP_BYTES:
-        # The room is set aside before the first read, which is when the sender is told to go on.
+    head = _Batch()
+    if payload.length is None or payload.length < STEP_BYTES:
+        await _gather(payload, INLINE_BYTES_MAX + 1, head)
+        if head.size <= INLINE_BYTES_MAX:
+            return _inline(payload, head)
+    try:
+        # Where much is to come, the room is set aside before the first read, which is when the sender is told to go on.
         stage = await store.in_thread(store.blobs.stage, payload.length)
-        return await _staged(store, payload, stage, _Batch())
-    head = await _gather(payload, INLINE_BYTES_MAX + 1, _Batch())
-    if head.size <= INLINE_BYTES_MAX:
-        data = b"".join(head.pieces)
-        payload.update(data)
-        content = Inline(data, blocks(data)) if data else Nothing()
-        return Received(content, head.size, payload.finish())
-    stage = await store.in_thread(store.blobs.stage, payload.length)
-    return await _staged(store, payload, stage, head)
+        return await _staged(store, payload, stage, head)
+    except errors.InsufficientStorage:
+        await space.enter_full(store, now_ms)
+        raise
 
 
-async def settle(store: Store, content: Content, applying: Awaitable[T]) -> T:
+def _inline(payload: Payload, batch: _Batch) -> Received:
+    data = batch.pieces[0] if len(batch.pieces) == 1 else b"".join(batch.pieces)
+    payload.update(data)
+    content = Inline(bytes(data), blocks(data)) if data else Nothing()
+    return Received(content, batch.size, payload.finish())
+
+
+async def settle(store: Store, content: Content, now_ms: int, applying: Awaitable[T]) -> T:
     """The result of a change that brings received content in.
 
     If it is refused, a staged blob is discarded; one whose change may have been written stays for the sweep. The writer
     has died meanwhile if it calls content `Stale` that nobody else can know; another try will do: `ServiceUnavailable`.
+    That the disk was full is noted.
     """
     try:
         return await applying
     except errors.Error as refusal:
         if isinstance(content, Staged) and not isinstance(refusal, errors.Unavailable):
             await store.in_thread(store.blobs.drop, [content.blob])
+        if isinstance(refusal, errors.InsufficientStorage):
+            await space.enter_full(store, now_ms)
         if isinstance(refusal, errors.Stale):
             raise errors.ServiceUnavailable from refusal
         raise

@@ -7,15 +7,12 @@ on, and what they free can be used at once: the grace of retired blobs yields to
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 from zakrom import errors
 from zakrom.catalog.changes import Reaped, SetFull, Unravel
 from zakrom.model.facts import Bucket
 from zakrom.rules import quota
 from zakrom.store.core import INLINE_BYTES_MAX, Store
-
-T = TypeVar("T")
 
 SHORT_SHARE = 16
 
@@ -65,15 +62,6 @@ async def check_disk(store: Store, size: int, now_ms: int) -> None:
     )
 
 
-async def watched(store: Store, now_ms: int, writing: Awaitable[T]) -> T:
-    """The result of something that writes; that it met a full disk is noted."""
-    try:
-        return await writing
-    except errors.InsufficientStorage:
-        await enter_full(store, now_ms)
-        raise
-
-
 async def enter_full(store: Store, now_ms: int) -> None:
     """Notes, after a refusal, that the disk is full, if it is: one upload that is larger than all the room fills no disk."""
     if not _is_short(store):
@@ -117,11 +105,17 @@ def _fits(store: Store, size: int) -> bool:
 
 async def check_quota(store: Store, bucket: Bucket, size: int, replaced: Callable[[], Awaitable[int]] = nothing) -> None:
     """The half of `check` that counts. Raises `QuotaExceeded`."""
-    for scope, number in (("bucket", bucket.id), ("store", None)):
-        if await store.catalog.quota(number) is None:
-            continue
-        space = await store.catalog.space(number)
-        if space.quota_bytes is None or space.usage.total_bytes + size <= space.quota_bytes:
-            continue
-        used, delta = space.usage.total_bytes, size - await replaced()
-        quota.check(used_bytes=used, delta_bytes=delta, quota_bytes=space.quota_bytes, scope=scope)
+    if bucket.quota_bytes is not None:
+        await _check_quota(store, bucket.id, size, replaced)
+    if await store.catalog.quota(None) is not None:
+        await _check_quota(store, None, size, replaced)
+
+
+async def _check_quota(store: Store, number: int | None, size: int, replaced: Callable[[], Awaitable[int]]) -> None:
+    """Of one bucket, or of the store (None)."""
+    space = await store.catalog.space(number)
+    if space.quota_bytes is None or space.usage.total_bytes + size <= space.quota_bytes:
+        return
+    scope = "store" if number is None else "bucket"
+    used, delta = space.usage.total_bytes, size - await replaced()
+    quota.check(used_bytes=used, delta_bytes=delta, quota_bytes=space.quota_bytes, scope=scope)

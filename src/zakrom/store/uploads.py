@@ -49,9 +49,9 @@ async def create(store: Store, bucket: Bucket, upload: Upload) -> Upload:
 async def put_part(store: Store, bucket: Bucket, upload: Upload, number: int, payload: Payload, now_ms: int) -> Part:
     """Receives a part, in place of the one that had its number. Raises `NoSuchUpload` and as `objects.put` does."""
     await space.check(store, bucket, payload.length or 0, now_ms, partial(_replaced, store, upload, number))
-    content, size, digest = await space.watched(store, now_ms, receive(store, payload))
+    content, size, digest = await receive(store, payload, now_ms)
     change = PutPart(bucket.id, upload.key, upload.id, number, size, digest.etag, now_ms, content, digest.checksum)
-    part: Part = await settle(store, content, space.watched(store, now_ms, store.catalog.apply(change)))
+    part: Part = await settle(store, content, now_ms, store.catalog.apply(change))
     return part
 
 

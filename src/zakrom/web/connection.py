@@ -259,7 +259,7 @@ class Connection(asyncio.Protocol):
 
     async def _handle(self, request: Request, framing: Framing) -> None:
         """One request, from its head to the end of its answer."""
-        began = time.perf_counter()
+        began = time.monotonic()
         response: Response | None = None
         status, whole, keep = 0, False, False
         try:
@@ -291,10 +291,9 @@ class Connection(asyncio.Protocol):
         finally:
             received = 0 if self._body is None else self._body.received
             sent = self._out.sent
-            self._end(keep=keep and whole)
-            self._host.on_complete(
-                Record(request, response, status, received, sent, whole, time.perf_counter() - began, self._peer)
-            )
+            now = time.monotonic()
+            self._end(now, keep=keep and whole)
+            self._host.on_complete(Record(request, response, status, received, sent, whole, now - began, self._peer))
 
     def _keeps(self, framing: Framing, response: Response) -> bool:
         """Whether the connection lives on after this answer."""
@@ -335,7 +334,7 @@ class Connection(asyncio.Protocol):
             if not isinstance(body, bytes):
                 await close_body(body)
 
-    def _end(self, *, keep: bool) -> None:
+    def _end(self, now: float, *, keep: bool) -> None:
         """The request is over: its answer is with the transport, or there is none."""
         body, self._body, self._task = self._body, None, None
         missing: int | None = 0
@@ -346,7 +345,7 @@ class Connection(asyncio.Protocol):
             return
         if keep and not (self._eof and not self._buffer):
             self.phase = IDLE
-            self._deadline = time.monotonic() + self._host.limits.idle_seconds
+            self._deadline = now + self._host.limits.idle_seconds
             if self._buffer:
                 self._loop.call_soon(self._advance)
             elif not self._reading:

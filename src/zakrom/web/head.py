@@ -32,7 +32,8 @@ class Framing(NamedTuple):
 
 
 PLAIN = Framing(length=0, keep_alive=True, expects_continue=False, http11=True)
-_TELLING = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect", b"connection"))
+_FRAMING = frozenset((b"content-length", b"transfer-encoding", b"expect", b"connection"))
+_TELLING = _FRAMING | {b"host"}
 
 
 class NoBody:
@@ -132,10 +133,11 @@ class HeadReader:
 
 def framing_of(headers: list[tuple[bytes, bytes]], version: bytes) -> Framing:
     """How the body of a request is framed. Raises `ProtocolError` where two readers might disagree."""
-    telling = [header for header in headers if header[0] in _TELLING]
+    said = dict(headers)
     http11 = version == b"HTTP/1.1"
-    if http11 and len(telling) == 1 and telling[0][0] == b"host":
+    if http11 and b"host" in said and said.keys().isdisjoint(_FRAMING) and len(said) == len(headers):
         return PLAIN
+    telling = [header for header in headers if header[0] in _TELLING]
     said = dict(telling)
     if len(said) != len(telling):
         said = _without_doubles(telling)

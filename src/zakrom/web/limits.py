@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+
+import msgspec
 
 from zakrom.web.message import Request, Response
 
@@ -71,7 +72,7 @@ class Limits:
         )
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True):
     """One request that ended, for the access log and the metrics.
 
     ``request`` is None if its head could not be read; ``response`` is None if the answer was the server's own (a protocol

@@ -27,7 +27,7 @@ class Body(Protocol):
 class Request:
     """One HTTP request. Names of headers are lower-case bytes; values, path and query are the exact bytes received."""
 
-    __slots__ = ("_texts", "body", "headers", "method", "path", "peer", "query", "secure")
+    __slots__ = ("body", "headers", "method", "path", "peer", "query", "secure", "text", "texts")
 
     def __init__(
         self,
@@ -46,16 +46,9 @@ class Request:
         self.body = body
         self.peer = peer  # the address of the socket's other end
         self.secure = secure
-        self._texts: dict[str, str] | None = None
-
-    def text(self, name: str) -> str | None:
-        """The value of the first header of that (lower-case) name.
-
-        Bytes beyond ASCII become latin-1, so that nothing is lost.
-        """
-        if self._texts is None:
-            self._texts = {title.decode("latin-1"): value.decode("latin-1") for title, value in reversed(self.headers)}
-        return self._texts.get(name)
+        # The values of the first header of each name. Bytes beyond ASCII become latin-1, so that nothing is lost.
+        self.texts = {title.decode("latin-1"): value.decode("latin-1") for title, value in reversed(headers)}
+        self.text: Callable[[str], str | None] = self.texts.get  # asked a dozen times a request
 
     def with_headers(self, headers: list[tuple[bytes, bytes]]) -> Request:
         """The same request with other headers."""

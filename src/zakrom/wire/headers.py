@@ -121,6 +121,8 @@ def response_overrides(query: Query) -> dict[str, str]:
     Raises `InvalidArgument` for what no header can carry (as AWS: beyond ISO 8859-1; control characters).
     """
     found: dict[str, str] = {}
+    if RESPONSE_OVERRIDES.keys().isdisjoint(query.first):
+        return found
     for name, header in RESPONSE_OVERRIDES.items():
         value = query.get(name)
         if value is None:
@@ -143,7 +145,7 @@ def with_hoisted(headers: list[tuple[bytes, bytes]], query: Query) -> list[tuple
     there replaces one in the query. Only for requests whose query is signed. Raises `InvalidArgument` for values that no header
     can carry.
     """
-    if all(title in _OF_SIGNATURE for title, _ in query.pairs):  # nearly every URL: nothing but its signature
+    if _OF_SIGNATURE.issuperset(query.first):  # nearly every URL: nothing but its signature
         return headers
     there = {name for name, _ in headers}
     hoisted = []

@@ -8,13 +8,18 @@ is a space. Source: Amazon S3 User Guide, "Virtual hosting of general purpose bu
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from zakrom import errors
 
 QUERY_PAIRS_MAX = 200  # the busiest operation knows about 30; a presigned PUT adds one pair for each hoisted header
+TARGETS_KEPT = 8_192  # as many as the doorman keeps proofs for; some 2.5 KiB each, so 20 MiB a process
+KEPT_QUERY_BYTES_MAX = 1024  # a presigned query has some 350 bytes, and a session token would double it
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)  # RFC 9112, 3.2.2: every server must accept absolute-form
@@ -24,36 +29,42 @@ _PORT = re.compile(r":\d*$")
 class Query:
     """The decoded pairs of a query string, in their order; ``?name`` and ``?name=`` are alike.
 
-    ``raw`` keeps the bytes as received. Of several pairs with one name, `get` gives the first.
+    ``raw`` keeps the bytes as received, ``first`` the first value of each name ("" for a bare one).
     Raises `InvalidURI` for bad percent-escapes, what is no UTF-8, and more than `QUERY_PAIRS_MAX` pairs.
     """
 
-    __slots__ = ("_first", "pairs", "raw")
+    __slots__ = ("_doubles", "first", "raw")
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self.pairs = _pairs(raw) if raw else ()
-        self._first = dict(self.pairs)
-        if len(self._first) < len(self.pairs):
-            self._first = dict(reversed(self.pairs))
+        pairs = _pairs(raw) if raw else []
+        self.first: Mapping[str, str] = dict(pairs)
+        self._doubles: list[tuple[str, str]] | None = None
+        if len(self.first) < len(pairs):
+            self.first, self._doubles = dict(reversed(pairs)), pairs
+
+    @property
+    def pairs(self) -> Collection[tuple[str, str]]:
+        """All pairs. Made when asked for: thousands of queries are remembered, and few have a name twice."""
+        return self.first.items() if self._doubles is None else self._doubles
 
     def get(self, name: str) -> str | None:
         """The decoded value, "" for a bare name, None if it is absent."""
-        return self._first.get(name)
+        return self.first.get(name)
 
     def has(self, name: str) -> bool:
         """Whether the name is there, with or without a value."""
-        return name in self._first
+        return name in self.first
 
     def names(self) -> set[str]:
         """All names."""
-        return set(self._first)
+        return set(self.first)
 
     def __repr__(self) -> str:
         return f"Query({self.raw!r})"
 
 
-class Target(NamedTuple):
+class Target(msgspec.Struct, frozen=True):
     """Bucket None: the service itself. Key None: the bucket itself. Names are decoded, not checked: `model.names` does that."""
 
     bucket: str | None
@@ -86,6 +97,28 @@ def parse_target(request_path: bytes, query: bytes, host: str | None, domains: t
     return Target(_decode(first).decode("utf-8"), _decode(rest) or None, False, Query(query))
 
 
+class Targets:
+    """Reads targets, and keeps those that callers with a proven signature have sent. What strangers send is never kept."""
+
+    def __init__(self, domains: tuple[str, ...]) -> None:
+        """``domains``: see `parse_target`."""
+        self._domains = domains
+        self._kept: OrderedDict[tuple[bytes, bytes, str | None], Target] = OrderedDict()
+
+    def read(self, path: bytes, query: bytes, host: str | None) -> Target:
+        """As `parse_target`."""
+        return self._kept.get((path, query, host)) or parse_target(path, query, host, self._domains)
+
+    def keep(self, path: bytes, query: bytes, host: str | None, target: Target) -> None:
+        """Remembers what `read` has given; in the place of the oldest, if need be."""
+        place = (path, query, host)
+        if place in self._kept or len(query) > KEPT_QUERY_BYTES_MAX:
+            return
+        if len(self._kept) >= TARGETS_KEPT:
+            self._kept.popitem(last=False)
+        self._kept[place] = target
+
+
 @lru_cache(64)  # a server is called by few names
 def bucket_of_host(host: str, domains: tuple[str, ...]) -> str | None:
     """The bucket that a Host header names, None for path style. Of nested domains the longest counts."""
@@ -109,7 +142,7 @@ def _from_absolute(target: bytes) -> tuple[bytes, str]:
     return path or b"/", match[1].rpartition(b"@")[2].decode("latin-1")
 
 
-def _pairs(raw: bytes) -> tuple[tuple[str, str], ...]:
+def _pairs(raw: bytes) -> list[tuple[str, str]]:
     if raw.count(b"&") >= QUERY_PAIRS_MAX:
         raise errors.InvalidURI("The query string has too many parameters.", max_parameters=QUERY_PAIRS_MAX)
     if b"%" in raw:
@@ -117,17 +150,15 @@ def _pairs(raw: bytes) -> tuple[tuple[str, str], ...]:
             raise errors.InvalidURI
         raw = raw.replace(b"%2F", b"/")  # in every presigned URL, and often the only escape there
     try:
-        text = raw.decode("utf-8").replace("+", " ")
-        return tuple([_pair(piece) for piece in text.split("&") if piece])
+        text = raw.decode().replace("+", " ")
+        pairs = [piece.partition("=")[::2] for piece in text.split("&") if piece]
+        return [(_unquoted(name), _unquoted(value)) for name, value in pairs] if "%" in text else pairs
     except UnicodeDecodeError:
         raise errors.InvalidURI from None
 
 
-def _pair(piece: str) -> tuple[str, str]:
-    name, _, value = piece.partition("=")
-    if "%" not in piece:
-        return name, value
-    return unquote_to_bytes(name).decode("utf-8"), unquote_to_bytes(value).decode("utf-8")
+def _unquoted(text: str) -> str:
+    return unquote_to_bytes(text).decode() if "%" in text else text
 
 
 def _decode(text: bytes) -> bytes:

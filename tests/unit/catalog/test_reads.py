@@ -42,6 +42,7 @@ def test_the_end_of_a_prefix() -> None:
 @pytest.mark.parametrize(
     ("sql", "parameters"),
     [
+        (questions._FIND_OBJECT, (1, b"k")),
         (questions._FIND_CURRENT, (1, b"k")),
         (questions._FIND_NULL, (1, b"k")),
         (questions._FIND_ONE, (1, b"k", 1, 1)),
@@ -49,7 +50,7 @@ def test_the_end_of_a_prefix() -> None:
         (questions._VERSIONS, (1, b"a", -5, b"b", 10)),
         (questions._UPLOADS, (1, b"a", "", b"b", 10)),
     ],
-    ids=["current", "null", "one", "objects", "versions", "uploads"],
+    ids=["object", "current", "null", "one", "objects", "versions", "uploads"],
 )
 def test_hot_queries_neither_scan_nor_sort(directory: str, sql: str, parameters: tuple[object, ...]) -> None:
     """Each step is a search by a key; pages are walked in the order of an index."""

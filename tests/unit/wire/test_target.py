@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from zakrom import errors
-from zakrom.wire.target import QUERY_PAIRS_MAX, Query, Target, bucket_of_host, parse_target
+from zakrom.wire import target as targets
+from zakrom.wire.target import KEPT_QUERY_BYTES_MAX, QUERY_PAIRS_MAX, Query, Target, Targets, bucket_of_host, parse_target
 
 DOMAINS = ("s3.example.com", "example.com")
 
@@ -116,7 +117,7 @@ def test_a_query_is_decoded_in_its_order() -> None:
     raw = b"b=2&a=%D1%84+%2B&location&prefix=d/&x=a=b&%6B=&b=3&&e%3D=%2F"
     query = Query(raw)
 
-    assert query.pairs == (
+    assert tuple(query.pairs) == (
         ("b", "2"),
         ("a", "ф +"),
         ("location", ""),
@@ -134,7 +135,7 @@ def test_a_query_is_decoded_in_its_order() -> None:
 
 def test_an_escaped_slash_beside_an_escaped_percent_sign() -> None:
     """``%252F`` is a percent sign, and ``%2F`` a slash, also where both stand together."""
-    assert (("a", "%2F/%2F"),) == Query(b"a=%252F%2F%252F").pairs
+    assert (("a", "%2F/%2F"),) == tuple(Query(b"a=%252F%2F%252F").pairs)
 
 
 @pytest.mark.parametrize("raw", [b"a=%", b"a=%2x", b"a=%FF", b"%FF", b"a=\xff", b"&" * QUERY_PAIRS_MAX])
@@ -142,3 +143,31 @@ def test_a_query_that_is_none_is_refused(raw: bytes) -> None:
     """Broken escapes, what is no UTF-8, too many pairs."""
     with pytest.raises(errors.InvalidURI):
         Query(raw)
+
+
+def test_a_kept_target_is_read_once() -> None:
+    """What was kept is given back for the same bytes and the same host, and for no others."""
+    kept = Targets(DOMAINS)
+    target = kept.read(b"/b/k", b"a=1", "localhost")
+    kept.keep(b"/b/k", b"a=1", "localhost", target)
+
+    assert target is kept.read(b"/b/k", b"a=1", "localhost")
+    assert kept.read(b"/b/k2", b"a=1", "localhost").key == b"k2"
+    assert kept.read(b"/b/k", b"a=2", "localhost").query.get("a") == "2"
+    assert kept.read(b"/b/k", b"a=1", "b2.example.com").bucket == "b2"
+
+
+def test_targets_are_kept_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest goes first; a long query is not kept, and neither is what was only read."""
+    monkeypatch.setattr(targets, "TARGETS_KEPT", 2)
+    kept = Targets(())
+    asked = [(b"/b/%d" % number, b"", None) for number in range(3)]
+    first = [kept.read(*one) for one in asked]
+    for one, target in zip(asked, first, strict=True):
+        kept.keep(*one, target)
+    long = (b"/b/k", b"a" * (KEPT_QUERY_BYTES_MAX + 1), None)
+    kept.keep(*long, kept.read(*long))
+
+    assert [False, True, True] == [kept.read(*one) is target for one, target in zip(asked, first, strict=True)]
+    assert kept.read(*long) is not kept.read(*long)
+    assert kept.read(b"/c", b"", None) is not kept.read(b"/c", b"", None)

@@ -21,7 +21,8 @@ class _Wanted:
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self.part = self._part()
+        number = call.param("partNumber")
+        self.part = None if number is None else _part_number(number)
         self.range = call.header("range")
         if self.part is not None and self.range is not None:
             raise errors.InvalidRequest("Cannot specify both Range header and partNumber query parameter")
@@ -34,36 +35,18 @@ class _Wanted:
         """200 for the whole object, 206 for a part of it."""
         return 206 if self.partial else 200
 
-    def _part(self) -> int | None:
-        text = self.call.param("partNumber")
-        if text is None:
-            return None
-        if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 10_000):
-            raise errors.InvalidArgument(
-                "Part number must be an integer between 1 and 10000, inclusive",
-                argument_name="partNumber",
-                argument_value=text,
-            )
-        return int(text)
-
     async def choose(self, version: Version) -> Span:
         """The bytes, if the request's conditions hold of this version; also kept as ``span``."""
-        self.span = await self._choose(version)
-        return self.span
-
-    async def _choose(self, version: Version) -> Span:
         conditions.check_read(self.call, version)
-        self.partial = False
+        span = None
         if self.part is not None:
             self.manifest = await manifest_of(self.call.store, version)
-            self.partial = True
-            return ranges.of_part(self.part, version, self.manifest)
-        if self.range is not None and self._range_applies(version):
+            span = ranges.of_part(self.part, version, self.manifest)
+        elif self.range is not None and self._range_applies(version):
             span = ranges.parse(self.range, version.size)
-            if span is not None:
-                self.partial = True
-                return span
-        return Span(0, version.size)
+        self.partial = span is not None
+        self.span = Span(0, version.size) if span is None else span
+        return self.span
 
     def _range_applies(self, version: Version) -> bool:
         """Whether If-Range holds (RFC 9110, 13.1.5); without it a range always applies."""
@@ -95,6 +78,16 @@ class _Wanted:
             return checksum_headers(Checksum(whole.algorithm, value, whole.full_object)) if value else []
         # A client checks what it received against the header, so a range must not carry the checksum of the whole.
         return checksum_headers(whole, version.parts) if span.length == version.size else []
+
+
+def _part_number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 10_000):
+        raise errors.InvalidArgument(
+            "Part number must be an integer between 1 and 10000, inclusive",
+            argument_name="partNumber",
+            argument_value=text,
+        )
+    return int(text)
 
 
 @operation("GetObject", "GET", OBJECT)

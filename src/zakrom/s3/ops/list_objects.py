@@ -9,7 +9,7 @@ from functools import lru_cache
 from urllib.parse import quote
 
 from zakrom import errors
-from zakrom.model.facts import Version
+from zakrom.model.facts import Listed, Version
 from zakrom.rules.listing import Page
 from zakrom.s3.call import Call
 from zakrom.s3.operation import BUCKET, operation
@@ -22,6 +22,8 @@ from zakrom.wire.xml import element, escape
 KEYS_PAGE_MAX = 1000  # AWS: more is asked for in vain
 
 _PLAIN = re.compile(rb"[A-Za-z0-9/_.~-]*")
+_BETWEEN = b"\xff"  # in no key: UTF-8 does not have it
+_ALL_PLAIN = re.compile(rb"[A-Za-z0-9/_.~\xff-]*")
 
 
 class Names:
@@ -40,6 +42,13 @@ class Names:
         if _PLAIN.fullmatch(name):
             return name.decode("ascii")
         return quote(name, safe="/-_.~") if self.encoding else escape(name.decode())
+
+    def each(self, names: list[bytes]) -> list[str]:
+        """Each as the call above gives it. Where none needs escaping, as on most pages, all are looked at together."""
+        joined = _BETWEEN.join(names)
+        if names and _ALL_PLAIN.fullmatch(joined):
+            return joined.decode("latin-1").split("\xff")
+        return [self(name) for name in names]
 
     def element(self, tag: str, name: bytes | None) -> str:
         """An element with the name; nothing for None."""
@@ -63,7 +72,7 @@ class Asked:
             f"{names.element('Delimiter', self.delimiter or None)}{element('EncodingType', names.encoding)}"
         )
 
-    def common_prefixes(self, page: Page[Version]) -> str:
+    def common_prefixes(self, page: Page[Listed] | Page[Version]) -> str:
         """The rolled-up keys of a page."""
         return "".join(
             f"<CommonPrefixes>{self.names.element('Prefix', entry)}</CommonPrefixes>"
@@ -109,19 +118,18 @@ async def list_objects_v2(call: Call) -> Response:
     return xml_response("ListBucketResult", content, region_header(call))
 
 
-async def _contents(call: Call, names: Names, page: Page[Version], owners: bool) -> str:
+async def _contents(call: Call, names: Names, page: Page[Listed], owners: bool) -> str:
     """The rows of a page. One expression and no call that could be avoided: a page has a thousand of them."""
     rows = [entry for entry in page.entries if not isinstance(entry, bytes)]
     owner = {name: await owner_xml(call, name) for name in {row.owner for row in rows}} if owners else {}
-    plain = _PLAIN.fullmatch
     return "".join(
         [
-            f"<Contents><Key>{row.key.decode() if plain(row.key) else names(row.key)}</Key>"
+            f"<Contents><Key>{key}</Key>"
             f"<LastModified>{iso8601(row.modified_ms)}</LastModified><ETag>&quot;{row.etag}&quot;</ETag>"
-            f"{_summed(checksum.algorithm, checksum.full_object) if (checksum := row.details.checksum) else ''}"
+            f"{_summed(checksum.algorithm, checksum.full_object) if (checksum := row.checksum) else ''}"
             f"<Size>{row.size}</Size>{owner[row.owner] if owners else ''}"
             f"<StorageClass>{row.storage_class}</StorageClass></Contents>"
-            for row in rows
+            for row, key in zip(rows, names.each([row.key for row in rows]), strict=True)
         ]
     )
 
@@ -132,7 +140,7 @@ def _summed(algorithm: str, full_object: bool) -> str:
     return f"<ChecksumAlgorithm>{algorithm}</ChecksumAlgorithm><ChecksumType>{kind}</ChecksumType>"
 
 
-def _last(page: Page[Version]) -> bytes | None:
+def _last(page: Page[Listed]) -> bytes | None:
     if not page.entries:
         return None
     entry = page.entries[-1]

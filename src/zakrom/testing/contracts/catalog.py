@@ -68,6 +68,7 @@ from zakrom.model.facts import (
     Damage,
     Details,
     KeyUse,
+    Listed,
     Manifest,
     ManifestPart,
     Part,
@@ -949,6 +950,32 @@ class CatalogContract:
             assert [one.key for one in inclusive] == [key for key in keys if key >= bound]
             with_prefix = await catalog.objects(bucket.id, b"b", bound, True, 100)
             assert [one.key for one in with_prefix] == [key for key in keys if key >= bound and key.startswith(b"b")]
+
+    async def test_a_listing_shows_what_find_shows(self, catalog: Catalog) -> None:
+        """Size, time, ETag, class, owner and checksum, with and without other details beside it."""
+        bucket = await new_bucket(catalog)
+        sums = (None, Checksum("CRC32", "AAAAAA=="), Checksum("SHA256", "c3Vt", False))
+        for number, checksum in enumerate(sums):
+            many = Details({"content-type": "a/b"}, {"m": "é"}, (("t", "v"),), checksum, {"later": "fact"})
+            for name, details in ((b"many", many), (b"few", Details(checksum=checksum))):
+                await catalog.apply(
+                    put(bucket, b"%b%d" % (name, number), inline(b"x" * number), details=details, storage_class="GLACIER")
+                )
+
+        shown = await catalog.objects(bucket.id, b"", b"", False, 100)
+
+        assert len(shown) == 2 * len(sums)
+        for one in shown:
+            found = await current(catalog, bucket, one.key)
+            assert one == Listed(
+                found.key,
+                found.size,
+                found.modified_ms,
+                found.etag,
+                found.storage_class,
+                found.owner,
+                found.details.checksum,
+            )
 
     async def test_versions_are_paged_by_key_and_age(self, catalog: Catalog) -> None:
         """By key, then newest first; a page may end anywhere, also between two versions of a key."""

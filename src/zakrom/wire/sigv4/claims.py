@@ -12,6 +12,8 @@ from zakrom.wire.sigv4.canonical import ALGORITHM, SERVICE, TERMINAL
 from zakrom.wire.target import Query
 
 _CREDENTIAL_FORM = '"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request"'
+_OF_VERSION4 = frozenset({"X-Amz-Algorithm", "X-Amz-Signature", "X-Amz-Credential"})
+_OF_VERSION2 = frozenset({"Signature", "AWSAccessKeyId"})
 _DATE = re.compile(r"\d{8}", re.ASCII)
 _COMPONENTS = ("Credential", "SignedHeaders", "Signature")
 
@@ -56,9 +58,9 @@ def classify(headers: Iterable[tuple[bytes, bytes]], query: Query, *, sigv2: boo
     ``sigv2``: whether presigned SigV2 is welcome. Raises `AuthorizationHeaderMalformed`, `AuthorizationQueryParametersError`,
     `AccessDenied`, `InvalidArgument` and `InvalidRequest`, as AWS, for claims that cannot be read.
     """
-    authorization = next((value for name, value in headers if name == b"authorization"), b"").strip()
-    version4 = query.has("X-Amz-Algorithm") or query.has("X-Amz-Signature") or query.has("X-Amz-Credential")
-    version2 = not version4 and (query.has("Signature") or query.has("AWSAccessKeyId"))
+    authorization = _authorization(headers)
+    version4 = not _OF_VERSION4.isdisjoint(query.first)
+    version2 = not version4 and not _OF_VERSION2.isdisjoint(query.first)
     if authorization:
         if version4 or version2:
             raise errors.InvalidArgument(
@@ -74,6 +76,13 @@ def classify(headers: Iterable[tuple[bytes, bytes]], query: Query, *, sigv2: boo
     if not sigv2:
         raise _unsupported_mechanism()
     return _from_query_v2(query)
+
+
+def _authorization(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    for name, value in headers:
+        if name == b"authorization":
+            return value.strip()
+    return b""
 
 
 def _unsupported_mechanism() -> errors.InvalidRequest:
@@ -101,7 +110,7 @@ def _from_header(text: str) -> Header:
 
 
 def _from_query(query: Query) -> Presigned:
-    get = query.get
+    get = query.first.get
     algorithm, credential, signature = get("X-Amz-Algorithm"), get("X-Amz-Credential"), get("X-Amz-Signature")
     amz_date, signed, expires = get("X-Amz-Date"), get("X-Amz-SignedHeaders"), get("X-Amz-Expires")
     if not (algorithm and credential and signature and amz_date and signed and expires):

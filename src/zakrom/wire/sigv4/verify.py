@@ -141,7 +141,7 @@ def _check_all_signed(headers: dict[bytes, bytes], signed: tuple[bytes, ...]) ->
     missing = [
         name
         for name in headers
-        if (name.startswith(b"x-amz-") or name == b"host") and name not in signed and name != _CONTENT_SHA256
+        if name not in signed and (name.startswith(b"x-amz-") or name == b"host") and name != _CONTENT_SHA256
     ]
     if missing:
         raise errors.AccessDenied(
