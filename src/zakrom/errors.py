@@ -291,6 +291,54 @@ class InvalidToken(Invalid):
     """The provided token is malformed or otherwise invalid."""
 
 
+class ExpiredToken(Invalid):
+    """The provided token has expired."""
+
+
+class ValidationError(Invalid):
+    """1 validation error detected."""
+
+
+class InvalidInput(Invalid):
+    """The request was rejected because an invalid or out-of-range value was supplied for an input parameter."""
+
+
+class InvalidAction(Invalid):
+    """The action or operation requested is invalid."""
+
+
+class MalformedPolicyDocument(Invalid):
+    """Syntax errors in policy."""
+
+
+class UnmodifiableEntity(Invalid):
+    """The entity cannot be modified."""
+
+
+class PolicyNotAttachable(Invalid):
+    """The policy cannot be attached."""
+
+
+class PackedPolicyTooLarge(Invalid):
+    """The session policies and session tags together are too large."""
+
+
+class IncompleteSignature(Invalid):
+    """The request signature does not conform to AWS standards."""
+
+
+class InvalidIdentityToken(Invalid):
+    """The web identity token that was passed could not be validated."""
+
+
+class ExpiredIdentityToken(Invalid):
+    """The web identity token that was passed is expired."""
+
+
+class IDPCommunicationError(Invalid):
+    """The identity provider could not be reached to verify the token."""
+
+
 class RequestTimeout(Invalid):
     """Your socket connection to the server was not read from or written to within the timeout period."""
 
@@ -336,6 +384,14 @@ class SignatureDoesNotMatch(Denied):
 
 class InvalidAccessKeyId(Denied):
     """The AWS Access Key Id you provided does not exist in our records."""
+
+
+class IDPRejectedClaim(Denied):
+    """The identity provider reported that authentication failed."""
+
+
+class MissingAuthenticationToken(Denied):
+    """Request is missing Authentication Token"""
 
 
 class RequestTimeTooSkewed(Denied):
@@ -413,6 +469,10 @@ class NoSuchUser(NotFound):
     """There is no such user."""
 
 
+class NoSuchEntity(NotFound):
+    """The entity does not exist."""
+
+
 class NoSuchAccessKey(NotFound):
     """There is no such access key."""
 
@@ -450,6 +510,18 @@ class UserAlreadyExists(Conflict):
 
 class AccessKeyAlreadyExists(Conflict):
     """There is an access key of this name already."""
+
+
+class EntityAlreadyExists(Conflict):
+    """There is an entity of this name already."""
+
+
+class DeleteConflict(Conflict):
+    """Something depends on the entity: remove that first."""
+
+
+class LimitExceeded(Conflict):
+    """A quota of IAM would be exceeded."""
 
 
 class Stale(Conflict):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import secrets
 import time
 import xml.etree.ElementTree as ET
 from base64 import b64encode
@@ -23,7 +24,11 @@ from zakrom.blobs.local import LocalBlobs
 from zakrom.catalog.changes import OpenGeneration, PutAccessKey, PutUser
 from zakrom.catalog.client import SqliteCatalog
 from zakrom.errors import Error
+from zakrom.iam.action import Tools
+from zakrom.iam.door import QueryDoor
+from zakrom.iam.oidc import Verifier
 from zakrom.identity.doorman import Doorman, Rules
+from zakrom.identity.sessions import Sealer
 from zakrom.model.facts import AccessKey, User
 from zakrom.s3.call import DoorOptions
 from zakrom.s3.door import Door, Note
@@ -177,13 +182,16 @@ class S3:
         async def metrics() -> bytes:
             return b""
 
+        sealer = Sealer(b"k" * 32, secrets.token_bytes)
+        doorman = Doorman(self.catalog, Rules(REGIONS, sigv2), sealer)
         return Door(
             self.store,
-            Doorman(self.catalog, Rules(REGIONS, sigv2)),
+            doorman,
             options,
             self.now_ms,
             System(self.catalog.ready, metrics),
             lambda error, _id: self.reported.append(error),
+            QueryDoor(Tools(self.catalog, sealer, Verifier(), secrets.token_bytes), doorman, self.now_ms),
         )
 
     def now_ms(self) -> int:

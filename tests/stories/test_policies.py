@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from zakrom.catalog.changes import SetDetails, SetDocument
@@ -541,7 +542,7 @@ class As(Doorman):
 
     async def identify(self, *given: Any, **more: Any) -> tuple[Caller, Verified | None]:  # noqa: ANN401 - of `Doorman`
         caller, verified = await super().identify(*given, **more)
-        return caller._replace(**self._changes) if verified else caller, verified
+        return msgspec.structs.replace(caller, **self._changes) if verified else caller, verified
 
 
 def statements(*given: dict[str, Any]) -> bytes:

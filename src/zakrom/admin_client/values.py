@@ -26,7 +26,12 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
-    """Who may own buckets and hold access keys. ``canonical_id``: 64 hexadecimal digits, for ever the user's own."""
+    """Who may hold access keys: an account and its root user, who owns buckets, or an IAM user of one.
+
+    ``canonical_id``: 64 hexadecimal digits, for ever the account's own. An IAM user has its unique id for both ``name`` and
+    ``canonical_id``, its name at IAM for ``display_name``, and the canonical id of its account for ``account``, which is empty
+    for an account. ``arn``: as policies name it.
+    """
 
     name: str
     canonical_id: str
@@ -35,6 +40,8 @@ class User:
     created_ms: int
     disabled: bool = False
     root: bool = False
+    account: str = ""
+    arn: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

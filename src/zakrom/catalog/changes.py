@@ -18,6 +18,7 @@ from zakrom.model.facts import (
     Damage,
     Details,
     Fact,
+    KeyUse,
     Manifest,
     Slice,
     Upload,
@@ -25,6 +26,7 @@ from zakrom.model.facts import (
     VersionId,
     Versioning,
 )
+from zakrom.model.iam import AnyEntity
 
 
 class Tagged(Fact, tag=True, frozen=True):
@@ -251,7 +253,10 @@ class PutUser(Tagged, frozen=True):
 
 
 class RemoveUser(Tagged, frozen=True):
-    """-> None. The user and their keys. Raises `NoSuchUser`, `InvalidRequest` while they own buckets."""
+    """-> None. The user and their keys; with an account all its identities.
+
+    Raises `NoSuchUser`, `InvalidRequest` while they own buckets.
+    """
 
     name: str
 
@@ -267,6 +272,27 @@ class RemoveAccessKey(Tagged, frozen=True):
     """-> None. Raises `NoSuchAccessKey`."""
 
     id: str
+
+
+class ChangeRealm(Tagged, frozen=True):
+    """-> None. Changes identities of an account: entities and access keys put, entities (by id) and keys gone, all or none.
+
+    It was decided on the realm of ``revision``; another one now is `Stale`. Raises `NoSuchUser` if there is no such account,
+    `AccessKeyAlreadyExists`.
+    """
+
+    account: str  # canonical id
+    revision: int
+    put: tuple[AnyEntity, ...] = ()
+    gone: tuple[str, ...] = ()
+    keys: tuple[AccessKey, ...] = ()
+    keys_gone: tuple[str, ...] = ()
+
+
+class NoteUses(Tagged, frozen=True):
+    """-> None. Access keys were used; later uses win. Those of keys that are gone are not kept."""
+
+    uses: tuple[KeyUse, ...]
 
 
 class OpenGeneration(Tagged, frozen=True):
@@ -367,6 +393,8 @@ Change = (
     | RemoveUser
     | PutAccessKey
     | RemoveAccessKey
+    | ChangeRealm
+    | NoteUses
     | OpenGeneration
     | ForgetGeneration
     | Reaped

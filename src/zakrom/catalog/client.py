@@ -25,6 +25,7 @@ from zakrom.model.facts import (
     BlobFacts,
     Bucket,
     Damage,
+    KeyUse,
     Listed,
     Manifest,
     Part,
@@ -34,6 +35,8 @@ from zakrom.model.facts import (
     Version,
     VersionId,
 )
+from zakrom.model.iam import Realm
+from zakrom.model.names import account_number
 
 log = logging.getLogger(__name__)
 
@@ -157,6 +160,23 @@ class SqliteCatalog:
                 self._link.remember(("user", canonical_id), known)
         return known
 
+    async def realm(self, account: str) -> Realm:
+        """See `Catalog`."""
+        known = self._memory.get(("realm", account))
+        if known is None:
+            known = self._reads.realm(account)
+            self._link.remember(("realm", account), known)
+        return known
+
+    async def account_of(self, number: str) -> str | None:
+        """See `Catalog`."""
+        known = self._memory.get(("numbers",))
+        if known is None:
+            accounts = [user.canonical_id for user in self._reads.users() if not user.account]
+            known = {account_number(canonical_id): canonical_id for canonical_id in accounts}
+            self._link.remember(("numbers",), known)
+        return known.get(number)
+
     # ------------------------------------------------------------------------------------------------- read each time
 
     async def buckets(self, owner: str | None, prefix: str, after: str, limit: int) -> list[Bucket]:
@@ -226,6 +246,10 @@ class SqliteCatalog:
     async def users(self) -> list[User]:
         """See `Catalog`."""
         return self._reads.users()
+
+    async def key_use(self, key: str) -> KeyUse | None:
+        """See `Catalog`."""
+        return self._reads.key_use(key)
 
     async def access_keys(self, user: str | None) -> list[AccessKey]:
         """See `Catalog`."""

@@ -53,6 +53,7 @@ _GROWING = (
     changes.PutUser,
     changes.PutAccessKey,
     changes.Survey,
+    changes.NoteUses,
 )
 """Changes that are refused on a full disk. All others free room, or need little and the store cannot do without them."""
 

@@ -16,6 +16,7 @@ from zakrom.model.facts import (
     BlobFacts,
     Bucket,
     Damage,
+    KeyUse,
     Listed,
     Manifest,
     Part,
@@ -25,6 +26,7 @@ from zakrom.model.facts import (
     Version,
     VersionId,
 )
+from zakrom.model.iam import Realm
 
 
 class Found(NamedTuple):
@@ -147,6 +149,18 @@ class Catalog(Protocol):
 
     async def access_keys(self, user: str | None) -> list[AccessKey]:
         """The keys of a user, or of all."""
+        ...
+
+    async def realm(self, account: str) -> Realm:
+        """All identities of an account (canonical id), from memory as `bucket`. Raises `NoSuchUser`."""
+        ...
+
+    async def account_of(self, number: str) -> str | None:
+        """The canonical id of the account with that number, from memory as `bucket`."""
+        ...
+
+    async def key_use(self, key: str) -> KeyUse | None:
+        """The last use of an access key, if any was noted."""
         ...
 
     # ------------------------------------------------------------------------------------------------- chores

@@ -21,6 +21,7 @@ from zakrom.model.facts import (
     BlobFacts,
     Bucket,
     Damage,
+    KeyUse,
     Listed,
     Manifest,
     Part,
@@ -30,6 +31,7 @@ from zakrom.model.facts import (
     Version,
     VersionId,
 )
+from zakrom.model.iam import Realm
 
 RANK_MIN = -(1 << 63)
 """Before every rank: (key, RANK_MIN) is before all versions of the key."""
@@ -266,7 +268,7 @@ class Reads:
         """As `Catalog.access_key`, from disk."""
         row = self._row(
             "SELECT k.id, k.secret, k.account, k.created_ms, k.disabled, "
-            "a.name, a.canonical_id, a.display_name, a.email, a.created_ms, a.disabled, a.root "
+            "a.name, a.canonical_id, a.display_name, a.email, a.created_ms, a.disabled, a.root, a.owner "
             "FROM access_key k JOIN account a ON a.name = k.account WHERE k.id = ?",
             (key,),
         )
@@ -296,6 +298,32 @@ class Reads:
             f"SELECT {rows.ACCESS_KEY} FROM access_key {where}ORDER BY account, id",
             () if user is None else (user,),
         )
+
+    def realm(self, account: str) -> Realm:
+        """As `Catalog.realm`, from disk: some statements in one read transaction."""
+        self._rows("BEGIN", ())
+        try:
+            row = self._row(f"SELECT revision, {rows.USER} FROM account WHERE canonical_id = ? AND owner = ''", (account,))
+            if row is None:
+                raise errors.NoSuchUser(user=account)
+            users = self._rows(f"SELECT iam, {rows.USER} FROM account WHERE owner = ? AND iam IS NOT NULL", (account,))
+            bodies = self._rows("SELECT body FROM entity WHERE owner = ?", (account,))
+            keys = self._all(
+                rows.access_key,
+                f"SELECT {rows.ACCESS_KEY} FROM access_key WHERE account = ?1 "
+                f"UNION ALL SELECT {rows.ACCESS_KEY} FROM access_key "
+                "WHERE account IN (SELECT name FROM account WHERE owner = ?2) ORDER BY created_ms, id",
+                (row[1], account),
+            )
+        finally:
+            self._rows("COMMIT", ())
+        entities = [rows.entity(packed[0]) for packed in (*users, *bodies)]
+        return Realm(rows.user(row[1:]), row[0], entities, keys, [rows.user(user[1:]) for user in users])
+
+    def key_use(self, key: str) -> KeyUse | None:
+        """As `Catalog.key_use`."""
+        row = self._row("SELECT id, used_ms, region, service FROM key_use WHERE id = ?", (key,))
+        return None if row is None else KeyUse(*row)
 
     # ------------------------------------------------------------------------------------------------- chores
 

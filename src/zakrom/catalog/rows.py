@@ -6,6 +6,7 @@ details.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from zakrom.model.facts import (
     Version,
     Versioning,
 )
+from zakrom.model.iam import AnyEntity
 
 Row = tuple[Any, ...]
 
@@ -42,7 +44,7 @@ UPLOAD = (
     "bucket, key, id, created_ms, owner, storage_class, details, checksum_algorithm, checksum_full_object, base_seq, revision"
 )
 PART = "number, size, etag, modified_ms, slices, checksum"
-USER = "name, canonical_id, display_name, email, created_ms, disabled, root"
+USER = "name, canonical_id, display_name, email, created_ms, disabled, root, owner"
 ACCESS_KEY = "id, secret, account, created_ms, disabled"
 
 NO_DETAILS = Details()
@@ -62,6 +64,7 @@ _details = msgspec.msgpack.Decoder(Details).decode
 _summed = msgspec.msgpack.Decoder(_Summed).decode
 _slices = msgspec.msgpack.Decoder(tuple[Slice, ...]).decode
 _manifest_parts = msgspec.msgpack.Decoder(tuple[ManifestPart, ...]).decode
+_entity: Callable[[bytes], AnyEntity] = msgspec.msgpack.Decoder(AnyEntity).decode
 _checksum = msgspec.msgpack.Decoder(Checksum).decode
 
 
@@ -182,8 +185,13 @@ def part(row: Row) -> Part:
 
 def user(row: Row) -> User:
     """From the columns `USER`."""
-    name, canonical_id, display_name, email, created_ms, disabled, root = row
-    return User(name, canonical_id, display_name, email, created_ms, disabled == 1, root == 1)
+    name, canonical_id, display_name, email, created_ms, disabled, root, owner = row
+    return User(name, canonical_id, display_name, email, created_ms, disabled == 1, root == 1, owner)
+
+
+def entity(packed: bytes) -> AnyEntity:
+    """From `pack`, as the columns `iam` and `body` hold it."""
+    return _entity(packed)
 
 
 def access_key(row: Row) -> AccessKey:

@@ -56,6 +56,7 @@ _INVALIDATING = (
     changes.RemoveUser,
     changes.PutAccessKey,
     changes.RemoveAccessKey,
+    changes.ChangeRealm,
 )
 """Changes of what clients remember. A new bucket is not among them: that there is none is never remembered."""
 

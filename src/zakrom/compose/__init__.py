@@ -88,7 +88,8 @@ def serve(settings: Settings, announce: Announce) -> int:
     admin = _bind(settings.admin_address, "--admin-address", 1)
     website = [] if settings.website_address is None else _bind(settings.website_address, "--website-address", workers)
     listener, path = _writer_listener(opened)
-    context = Context(settings, opened, root, path, s3, admin, website, _metrics(settings), form)
+    session_key = directory.session_key(opened)
+    context = Context(settings, opened, root, path, s3, admin, website, _metrics(settings), form, session_key)
     log = logs.logger("serve")
 
     context.metrics.take(context.workers + 2)

@@ -25,6 +25,7 @@ class Context(NamedTuple):
     website: list[socket.socket]
     metrics: Metrics
     log_format: Format
+    session_key: bytes
 
     @property
     def workers(self) -> int:

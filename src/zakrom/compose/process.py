@@ -11,6 +11,8 @@ from zakrom.catalog.changes import OpenGeneration, PutAccessKey, PutUser, Remove
 from zakrom.catalog.client import SqliteCatalog, connect
 from zakrom.compose.context import Context, clock_ms
 from zakrom.identity.doorman import Doorman, Rules
+from zakrom.identity.patience import Patience
+from zakrom.identity.sessions import Sealer
 from zakrom.model.facts import AccessKey, User
 from zakrom.observe import logs
 from zakrom.store import Store, StoreOptions
@@ -50,7 +52,13 @@ async def open_store(context: Context) -> Store:
 def make_doorman(context: Context, store: Store) -> Doorman:
     """Who finds out who it is, for any door."""
     settings = context.settings
-    return Doorman(store.catalog, Rules(settings.regions, settings.sigv2, int(settings.clock_skew_seconds * 1000)))
+    rules = Rules(settings.regions, settings.sigv2, int(settings.clock_skew_seconds * 1000))
+    return Doorman(store.catalog, rules, make_sealer(context), Patience())
+
+
+def make_sealer(context: Context) -> Sealer:
+    """What makes and opens the session tokens of this server."""
+    return Sealer(context.session_key, secrets.token_bytes)
 
 
 async def _ensure_root(context: Context, store: Store) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import importlib
+import secrets
 import signal
 from collections.abc import Callable
 from socket import socket
@@ -15,8 +16,11 @@ import uvloop
 
 from zakrom import __version__
 from zakrom.compose.context import Context, clock_ms
-from zakrom.compose.process import make_doorman, open_store
+from zakrom.compose.process import make_doorman, make_sealer, open_store
 from zakrom.errors import Error
+from zakrom.iam.action import Tools
+from zakrom.iam.door import QueryDoor
+from zakrom.iam.oidc import Verifier
 from zakrom.observe import logs
 from zakrom.observe.logs import Access, AccessLog
 from zakrom.observe.metrics import BucketUsage, Metrics
@@ -67,7 +71,10 @@ def make_doors(context: Context, store: Store) -> tuple[Handler, Handler]:
     async def metrics() -> bytes:
         return await render_metrics(context.metrics, store)
 
-    door = Door(store, make_doorman(context, store), options, clock_ms, System(store.catalog.ready, metrics), report)
+    doorman = make_doorman(context, store)
+    tools = Tools(store.catalog, make_sealer(context), Verifier(), secrets.token_bytes)
+    iam = QueryDoor(tools, doorman, clock_ms)
+    door = Door(store, doorman, options, clock_ms, System(store.catalog.ready, metrics), report, iam)
     site = Site(store, options, settings.website_domains, clock_ms, report)
     return by_host(site, settings.website_domains, door) if settings.website_domains else door, site
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from zakrom import errors
 from zakrom.catalog.interface import Catalog
-from zakrom.identity.doorman import Rules
+from zakrom.identity.doorman import Rules, admitted
 from zakrom.model.caller import ANONYMOUS, Caller
 from zakrom.wire import sigv4
 
@@ -24,6 +24,4 @@ async def identify_form(catalog: Catalog, rules: Rules, fields: Mapping[str, str
         raise errors.InvalidAccessKeyId(aws_access_key_id=claim.access_key)
     key, user = found
     sigv4.verify_form(claim, key.secret, fields, rules.regions, rules.regions[0])
-    if key.disabled or user.disabled:  # said only to who has the secret
-        raise errors.InvalidAccessKeyId("The AWS Access Key Id you provided is disabled.", aws_access_key_id=key.id)
-    return Caller(user, key.id)
+    return await admitted(catalog, key, user, presigned=False)

@@ -27,7 +27,21 @@ from zakrom.work.directory import take_lock
 BATCH_BLOBS = 500
 COPY_BYTES = 1024 * 1024
 
-_OURS = frozenset({"catalog", "catalog.new", "catalog.old", "blobs", "root-key", "root-key.new", "lock", "run"})
+_KEYS = ("root-key", "session-key")
+_OURS = frozenset(
+    {
+        "catalog",
+        "catalog.new",
+        "catalog.old",
+        "blobs",
+        "root-key",
+        "root-key.new",
+        "session-key",
+        "session-key.new",
+        "lock",
+        "run",
+    }
+)
 
 
 class Copied(NamedTuple):
@@ -69,9 +83,10 @@ def _back_up(source: Path, blobs: Blobs, target: Path, on_progress: Report) -> C
         _prune(snapshot, target / "blobs")
     finally:
         snapshot.close()
-    if (source / "root-key").exists():
-        _write(target / "root-key", [(source / "root-key").read_bytes()])
-        _sync_directory(target)
+    for name in _KEYS:
+        if (source / name).exists():
+            _write(target / name, [(source / name).read_bytes()])
+    _sync_directory(target)
     return done
 
 

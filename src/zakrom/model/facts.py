@@ -187,7 +187,11 @@ class Part(Fact, frozen=True):
 
 
 class User(Fact, frozen=True):
-    """Who may own buckets and hold access keys. Root is the user named ``root``."""
+    """Who may hold access keys: an account (and its root user), or an IAM user of one. Root is the account named ``root``.
+
+    An IAM user has its unique id (``AIDA…``) for name and canonical id, and its own name for display name: buckets belong to
+    accounts.
+    """
 
     name: str
     canonical_id: str
@@ -196,6 +200,7 @@ class User(Fact, frozen=True):
     created_ms: int
     disabled: bool = False
     root: bool = False
+    account: str = ""  # of an IAM user: the canonical id of its account
 
 
 class AccessKey(Fact, frozen=True):
@@ -206,6 +211,15 @@ class AccessKey(Fact, frozen=True):
     user: str
     created_ms: int
     disabled: bool = False
+
+
+class KeyUse(Fact, frozen=True):
+    """When, in which region and for which service an access key was last used; exact to about a minute."""
+
+    id: str
+    used_ms: int
+    region: str
+    service: str
 
 
 class Damage(Fact, frozen=True):

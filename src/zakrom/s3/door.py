@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -57,6 +58,33 @@ class Note(msgspec.Struct):
     logged: Logged | None = None
 
 
+class Answered(Protocol):
+    """What `Queries` gives: the answer, and what the access line tells of it."""
+
+    @property
+    def response(self) -> Response: ...
+    @property
+    def operation(self) -> str: ...
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def access_key(self) -> str | None: ...
+    @property
+    def error(self) -> Error | None: ...
+
+
+class Queries(Protocol):
+    """Another door on this port, which speaks the query protocol."""
+
+    def wants(self, request: Request) -> bool:
+        """Whether a request to ``/`` is for it."""
+        ...
+
+    async def __call__(self, request: Request, request_id: str) -> Answered:
+        """The answer; never raises an `Error`."""
+        ...
+
+
 class Door:
     """Answers every request."""
 
@@ -68,8 +96,13 @@ class Door:
         clock_ms: Callable[[], int],
         system: Handler,
         report: Callable[[Error, str], None],
+        queries: Queries | None = None,
     ) -> None:
-        """``system`` answers `SYSTEM_PREFIX`; ``report`` hears of errors that are the server's own, with the request id."""
+        """``system`` answers `SYSTEM_PREFIX`; ``report`` hears of errors that are the server's own, with the request id.
+
+        ``queries`` answers calls of other services (IAM, STS) to ``/``.
+        """
+        self._queries = queries
         self._store = store
         self._doorman = doorman
         self._options = options
@@ -89,6 +122,8 @@ class Door:
         if request.path.startswith(self._ours):
             return await self._system(request)
         note = Note(f"{self._series}{next(self._count):08X}")
+        if request.path == b"/" and self._queries is not None and self._queries.wants(request):
+            return await self._query(self._queries, request, note)
         try:
             response = await self._answer(request, note)
         except Error as error:
@@ -97,6 +132,16 @@ class Door:
         response.headers += (("x-amz-request-id", note.request_id), *self._signed_off)
         if request.text("origin") is not None:
             response.headers += await cors.headers(self._store.catalog, request, note.bucket)
+        response.note = note
+        return response
+
+    async def _query(self, queries: Queries, request: Request, note: Note) -> Response:
+        answered = await queries(request, note.request_id)
+        if answered.error is not None and answered.response.status in OUR_FAULT:
+            self._report(answered.error, note.request_id)
+        note.operation, note.code, note.access_key = answered.operation, answered.code, answered.access_key
+        response = answered.response
+        response.headers.append(SERVER_HEADER)
         response.note = note
         return response
 

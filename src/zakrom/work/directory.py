@@ -3,6 +3,7 @@
 ::
 
     lock          held (flock) by the server that uses the directory; its children inherit the lock and live no longer than it
+    session-key   32 bytes that seal session tokens, 0600; without it, all sessions end
     root-key      the generated root key pair, JSON, 0600; absent where the operator gives one
     catalog/      the facts
     blobs/        the bytes
@@ -25,6 +26,8 @@ from zakrom import errors
 
 _KEY_ALPHABET = string.ascii_uppercase + string.digits
 _SECRET_ALPHABET = string.ascii_letters + string.digits
+
+SESSION_KEY_BYTES = 32  # AES-256
 
 SOCKET_PATH_BYTES_MAX = 100
 """Unix socket addresses hold 104 bytes on macOS, 108 on Linux."""
@@ -118,6 +121,19 @@ def root_key(opened: Opened) -> tuple[RootKey, bool]:
     )
     _write_durably(path, msgspec.json.encode(made))
     return made, True
+
+
+def session_key(opened: Opened) -> bytes:
+    """The key that seals session tokens, made if there is none. Durable before it is returned. Raises `Corrupt`."""
+    path = opened.path / "session-key"
+    try:
+        key = path.read_bytes()
+    except FileNotFoundError:
+        key = secrets.token_bytes(SESSION_KEY_BYTES)
+        _write_durably(path, key)
+    if len(key) != SESSION_KEY_BYTES:
+        raise errors.Corrupt(f"{path} is not a key.", hint="remove it for a new one; temporary credentials end then")
+    return key
 
 
 def _write_durably(path: Path, data: bytes) -> None:

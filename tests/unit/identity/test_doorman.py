@@ -154,3 +154,43 @@ async def test_a_wrong_secret_and_an_unknown_key_are_told_apart(doorman: Doorman
     keys.found = None
     with pytest.raises(errors.InvalidAccessKeyId):
         await identify(doorman, request(presigned()))
+
+
+class Kept:
+    """How long failures are held, written down instead."""
+
+    def __init__(self) -> None:
+        self.peers: list[str] = []
+
+    async def hold(self, peer: str, now_ms: int) -> None:
+        """One failure."""
+        self.peers.append(peer)
+
+
+async def test_only_failures_are_held_back() -> None:
+    """A wrong signature and an unknown key wait, whatever the signature; a good request from the same address does not."""
+    kept, keys = Kept(), Keys()
+    doorman = Doorman(cast("Catalog", keys), Rules(("us-east-1",)), patience=cast("Any", kept))
+    good, wrong = presigned(), presigned(secret="wrong")
+    stranger = wrong[0], wrong[1].replace(b"AKANN", b"AKNONE")
+    await doorman.identify(request(good), Query(good[1]), NOW_MS)
+    assert kept.peers == []
+    with pytest.raises(errors.SignatureDoesNotMatch):
+        await doorman.identify(request(wrong), Query(wrong[1]), NOW_MS)
+    with pytest.raises(errors.InvalidAccessKeyId):
+        await doorman.identify(request(stranger), Query(stranger[1]), NOW_MS)
+    await doorman.identify(request(good), Query(good[1]), NOW_MS)
+
+    assert kept.peers == ["127.0.0.1"] * 2
+
+
+async def test_unknown_keys_push_no_known_key_out() -> None:
+    """Whoever tries a thousand keys does not make others pay for deriving theirs anew."""
+    doorman = Doorman(cast("Catalog", Keys()), Rules(("us-east-1",)))
+    for number in range(50):
+        where = presigned(secret="wrong")
+        tried = where[0], where[1].replace(b"AKANN", b"AK%d" % number)
+        with pytest.raises(errors.InvalidAccessKeyId):
+            await doorman.identify(request(tried), Query(tried[1]), NOW_MS)
+
+    assert len(doorman._keys._keys) == 1

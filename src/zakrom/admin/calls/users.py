@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,6 +14,7 @@ from zakrom.admin.desk import Desk, TheDesk, may
 from zakrom.admin_client import values
 from zakrom.catalog.changes import PutUser, RemoveUser
 from zakrom.model import facts
+from zakrom.model.names import account_number
 
 router = APIRouter(prefix="/users", tags=["users"])
 
@@ -42,8 +44,14 @@ class UserChanges(BaseModel):
 
 @router.get("", dependencies=may(Action.LIST_USERS))
 async def list_users(desk: TheDesk) -> list[values.User]:
-    """All users by name, root among them."""
-    return [shown(user) for user in await desk.catalog.users()]
+    """All accounts by name, root among them, and the IAM users of all accounts."""
+    users = await desk.catalog.users()
+    accounts = {user.canonical_id: user for user in users if not user.account}
+    arns: dict[str, str] = {}
+    for account in {user.account for user in users if user.account} & set(accounts):
+        realm = await desk.catalog.realm(account)
+        arns |= {id: realm.arn(entity) for id, entity in realm.by_id.items()}
+    return [shown(user, arns.get(user.name)) for user in users]
 
 
 @router.post("", status_code=201, dependencies=may(Action.ADD_USER))
@@ -83,14 +91,13 @@ async def change_user(name: str, body: UserChanges, desk: TheDesk) -> values.Use
         user = await desk.catalog.user(name)
         if user.root and body.disabled:
             raise _root_stays()
-        changed = facts.User(
-            name=user.name,
-            canonical_id=user.canonical_id,
+        if user.account and not (body.display_name is None and body.email is None):
+            raise errors.InvalidRequest("An IAM user is renamed by IAM.", user=name, hint="aws iam update-user")
+        changed = msgspec.structs.replace(
+            user,
             display_name=user.display_name if body.display_name is None else names.check_display_name(body.display_name),
             email=user.email if body.email is None else names.check_email(body.email),
-            created_ms=user.created_ms,
             disabled=user.disabled if body.disabled is None else body.disabled,
-            root=user.root,
         )
         await desk.catalog.apply(PutUser(changed, replace=True))
         return shown(changed)
@@ -98,14 +105,17 @@ async def change_user(name: str, body: UserChanges, desk: TheDesk) -> values.Use
 
 @router.delete("/{name}", status_code=204, dependencies=may(Action.REMOVE_USER))
 async def remove_user(name: str, desk: TheDesk) -> None:
-    """Removes a user and their keys. Refused while they own buckets: remove those first."""
+    """Removes a user and their keys; with an account also its IAM users, groups, roles and policies.
+
+    Refused while they own buckets: remove those first.
+    """
     async with desk.identities:
         await _check_not_root(desk, name)
         await desk.catalog.apply(RemoveUser(name))
 
 
-def shown(user: facts.User) -> values.User:
-    """A user as the API shows it."""
+def shown(user: facts.User, arn: str | None = None) -> values.User:
+    """A user as the API shows it; ``arn``: of an IAM user, if it is known."""
     return values.User(
         name=user.name,
         canonical_id=user.canonical_id,
@@ -114,6 +124,8 @@ def shown(user: facts.User) -> values.User:
         created_ms=user.created_ms,
         disabled=user.disabled,
         root=user.root,
+        account=user.account,
+        arn=arn or ("" if user.account else f"arn:aws:iam::{account_number(user.canonical_id)}:root"),
     )
 
 

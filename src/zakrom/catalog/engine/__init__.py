@@ -34,6 +34,8 @@ _TABLE: dict[type, Callable[[Ledger, Any], Any]] = {
     changes.RemoveUser: identity.remove_user,
     changes.PutAccessKey: identity.put_access_key,
     changes.RemoveAccessKey: identity.remove_access_key,
+    changes.ChangeRealm: identity.change_realm,
+    changes.NoteUses: identity.note_uses,
     changes.OpenGeneration: chores.open_generation,
     changes.ForgetGeneration: chores.forget_generation,
     changes.Reaped: chores.reaped,

@@ -51,23 +51,16 @@ def add(
     session.show(made, lambda: _print_new(made))
 
 
-@user.command("ls", short_help="List all users.")
+@user.command("ls", short_help="List all accounts and IAM users.")
 @connected
 @examples(
     "zakrom admin user ls",
     "zakrom admin user ls --json",
 )
 def ls(session: Session) -> None:
-    """List all users."""
+    """List all accounts, and apart from them the IAM users of each."""
     users = session.client.users()
-    columns = ("user", "display name", "e-mail", "state", "added", "canonical id")
-    session.show(
-        users,
-        lambda: table(
-            columns,
-            ((one.name, one.display_name, one.email, _state(one), moment(one.created_ms), one.canonical_id) for one in users),
-        ),
-    )
+    session.show(users, lambda: _print_all(users))
 
 
 @user.command("disable", short_help="Refuse a user's keys from now on.")
@@ -102,6 +95,28 @@ def rm(session: Session, name: str) -> None:
     """Remove a user and their keys. Refused while they own buckets."""
     session.client.remove_user(name)
     session.show({"removed": name}, lambda: click.echo(f"user {name} is removed"))
+
+
+def _print_all(users: list[User]) -> None:
+    accounts = {one.canonical_id: one for one in users if not one.account}
+    table(
+        ("user", "display name", "e-mail", "state", "added", "account", "canonical id"),
+        (
+            (one.name, one.display_name, one.email, _state(one), moment(one.created_ms), one.arn.split(":")[4], id)
+            for id, one in accounts.items()
+        ),
+    )
+    members = [one for one in users if one.account]
+    if members:
+        click.echo()
+        table(
+            ("IAM user", "of", "state", "added", "id", "arn"),
+            (
+                (one.display_name, accounts[one.account].name, _state(one), moment(one.created_ms), one.name, one.arn)
+                for one in members
+                if one.account in accounts
+            ),
+        )
 
 
 def _print_new(made: NewUser) -> None:

@@ -22,6 +22,7 @@ import pytest
 from zakrom import errors
 from zakrom.catalog.changes import (
     AbortUpload,
+    ChangeRealm,
     CompleteUpload,
     Condition,
     Content,
@@ -34,6 +35,7 @@ from zakrom.catalog.changes import (
     ForgetGeneration,
     Hold,
     Inline,
+    NoteUses,
     Nothing,
     OpenGeneration,
     PutAccessKey,
@@ -68,6 +70,7 @@ from zakrom.model.facts import (
     Checksum,
     Damage,
     Details,
+    KeyUse,
     Listed,
     Manifest,
     ManifestPart,
@@ -80,6 +83,7 @@ from zakrom.model.facts import (
     VersionId,
     Versioning,
 )
+from zakrom.model.iam import Group, IamUser
 from zakrom.model.lifecycle import ALL_128K, DAY_MS, DOCUMENT, Lifecycle, Rule, Scope
 from zakrom.rules import lifecycle as rules
 
@@ -1359,6 +1363,48 @@ class CatalogContract:
         await catalog.apply(RemoveAccessKey("A"))
         assert await second.access_key("A") is None
         await refused(errors.NoSuchAccessKey, catalog.apply(RemoveAccessKey("A")))
+
+    async def test_realms(self, catalog: Catalog, second: Catalog) -> None:
+        """Identities of an account change together, on the revision that they were decided on, and are seen by all at once."""
+        await catalog.apply(PutUser(User("ann", OWNER, "", "", 1)))
+        await catalog.apply(PutUser(User("bob", OTHER, "", "", 1)))
+        empty = await second.realm(OWNER)
+        assert (empty.account.name, list(empty.by_id), await second.account_of(empty.number)) == ("ann", [], OWNER)
+        await refused(errors.NoSuchUser, second.realm("nobody"))
+
+        user, group = IamUser("AIDA1", "Ada", "/", 2, groups=("AGPA1",)), Group("AGPA1", "staff", "/", 2, attached=("arn",))
+        key = AccessKey("AK", "secret", "AIDA1", 3)
+        change = ChangeRealm(OWNER, empty.revision, (user, group), keys=(key,))
+        await catalog.apply(change)
+        await refused(errors.Stale, catalog.apply(change))
+        realm = await second.realm(OWNER)
+        assert realm.by_id == {"AIDA1": user, "AGPA1": group}
+        assert (realm.named(IamUser, "ADA"), realm.keys("AIDA1")) == (user, [key])
+        assert (await second.realm(OTHER)).by_id == {}
+        assert await second.access_key("AK") == (key, User("AIDA1", "AIDA1", "Ada", "", 2, account=OWNER))
+
+        taken = ChangeRealm(OTHER, (await second.realm(OTHER)).revision, keys=(AccessKey("AK", "s", "bob", 3),))
+        await refused(errors.AccessKeyAlreadyExists, catalog.apply(taken))
+        renamed = msgspec.structs.replace(user, name="Eve", groups=())
+        await catalog.apply(ChangeRealm(OWNER, realm.revision, (renamed,), ("AGPA1",), keys_gone=("AK",)))
+        realm = await second.realm(OWNER)
+        assert (realm.by_id, realm.keys("AIDA1")) == ({"AIDA1": renamed}, [])
+
+        await catalog.apply(RemoveUser("ann"))
+        assert [one.name for one in await second.users()] == ["bob"]
+        await refused(errors.NoSuchUser, catalog.apply(ChangeRealm(OWNER, realm.revision)))
+
+    async def test_uses_of_keys(self, catalog: Catalog, second: Catalog) -> None:
+        """The latest is told; what comes late or is about a key that is gone is not kept."""
+        await catalog.apply(PutUser(User("ann", OWNER, "", "", 1)))
+        await catalog.apply(PutAccessKey(AccessKey("A", "s", "ann", 1)))
+        late, new, gone = KeyUse("A", 5, "r", "s3"), KeyUse("A", 9, "r2", "sts"), KeyUse("B", 9, "r", "s3")
+        assert await second.key_use("A") is None
+        await catalog.apply(NoteUses((new, gone)))
+        await catalog.apply(NoteUses((late,)))
+        assert (await second.key_use("A"), await second.key_use("B")) == (new, None)
+        await catalog.apply(RemoveAccessKey("A"))
+        assert await second.key_use("A") is None
 
     # ------------------------------------------------------------------------------------------------- chores
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 from zakrom.wire.sigv4.canonical import UNSIGNED_PAYLOAD, KeyCache, signing_key
 from zakrom.wire.sigv4.claims import Claim, Header, Presigned, PresignedV2, classify
 from zakrom.wire.sigv4.form import FormClaim, classify_form, verify_form
+from zakrom.wire.sigv4.service import SERVICES, ServiceClaim, classify_service, verify_service
 from zakrom.wire.sigv4.sign import Credentials, presign, sign_form, sign_headers
-from zakrom.wire.sigv4.verify import EXPIRES_SECONDS_MAX, SKEW_MS_MAX, RequestParts, Verified, verify
+from zakrom.wire.sigv4.verify import EXPIRES_SECONDS_MAX, SKEW_MS_MAX, RequestParts, Verified, sent_token, verify
 
 __all__ = [
     "EXPIRES_SECONDS_MAX",
+    "SERVICES",
     "SKEW_MS_MAX",
     "UNSIGNED_PAYLOAD",
     "Claim",
@@ -27,13 +29,17 @@ __all__ = [
     "Presigned",
     "PresignedV2",
     "RequestParts",
+    "ServiceClaim",
     "Verified",
     "classify",
     "classify_form",
+    "classify_service",
     "presign",
+    "sent_token",
     "sign_form",
     "sign_headers",
     "signing_key",
     "verify",
     "verify_form",
+    "verify_service",
 ]

@@ -71,6 +71,7 @@ def verify(
     also: Collection[str] = (),
     key_cache: KeyCache | None = None,
     skew_ms: int = SKEW_MS_MAX,
+    session: bool = False,
 ) -> Verified:
     """The claim, if the holder of its access key made it for this request and this time.
 
@@ -83,12 +84,13 @@ def verify(
         also: other regions whose signatures are accepted.
         key_cache: remembers signing keys from call to call.
         skew_ms: how far the sender's clock may be from ours.
+        session: whether the caller has read the session token and took the secret from it; without, a token is refused.
 
     Raises what AWS does: `AuthorizationHeaderMalformed`, `AuthorizationQueryParametersError`, `RequestTimeTooSkewed`,
     `AccessDenied` (expired, headers not signed), `SignatureDoesNotMatch`, `InvalidToken`, `InvalidRequest`, `InvalidArgument`.
     """
     headers = canonical.by_name(parts.headers)
-    if b"x-amz-security-token" in headers:
+    if not session and sent_token(parts):
         raise errors.InvalidToken
     if isinstance(claim, PresignedV2):
         return _verify_v2(claim, secret, parts, headers, now_ms)
@@ -102,6 +104,16 @@ def verify(
     cache = key_cache or KeyCache(1)
     key = cache.get(claim.access_key, secret, claim.date, claim.region)
     return _compare(claim, key, parts, headers, covered)
+
+
+def sent_token(parts: RequestParts) -> str | None:
+    """The session token that a request brings: in a header, or in the query of either version."""
+    for name, value in parts.headers:
+        if name == b"x-amz-security-token":
+            return value.decode("latin-1")
+    if not parts.query.raw:
+        return None
+    return parts.query.get("X-Amz-Security-Token") or parts.query.get("x-amz-security-token")
 
 
 def _compare(
@@ -185,8 +197,6 @@ def _header_date(headers: dict[bytes, bytes], now_ms: int, skew_ms: int) -> str:
 
 
 def _covered_by_query(claim: Presigned, query: Query, headers: dict[bytes, bytes], now_ms: int, skew_ms: int) -> _Covered:
-    if claim.token is not None:
-        raise errors.InvalidToken
     _check_lifetime(claim, now_ms, skew_ms)
     asked = query.get("X-Amz-Content-Sha256") or UNSIGNED_PAYLOAD
     sent = headers.get(_CONTENT_SHA256)
@@ -241,8 +251,6 @@ def _verify_v2(claim: PresignedV2, secret: str, parts: RequestParts, headers: di
         raise errors.AccessDenied(
             "Request has expired", expires=dates.iso8601_seconds(end_ms), server_time=dates.iso8601_seconds(now_ms)
         )
-    if parts.query.has("x-amz-security-token"):
-        raise errors.InvalidToken
     text = v2.string_to_sign(parts.method, parts.path, parts.query, headers, claim.expires, parts.host_bucket)
     if not hmac.compare_digest(v2.signature(secret, text).encode(), claim.signature.encode()):
         raise errors.SignatureDoesNotMatch(
