@@ -235,6 +235,18 @@ class NotServed(Invalid):
     """A header you provided implies functionality that is not implemented"""
 
 
+class InvalidEncryptionAlgorithmError(Invalid):
+    """The Encryption request you specified is not valid. Supported value: AES256."""
+
+
+class KMSNotFound(Invalid):
+    """The key does not exist"""
+
+
+class KMSDisabled(Invalid):
+    """The key is disabled."""
+
+
 class PreconditionFailed(Invalid):
     """At least one of the pre-conditions you specified did not hold"""
 
@@ -376,6 +388,10 @@ class AccessKeyAlreadyExists(Conflict):
     """There is an access key of this name already."""
 
 
+class KeyAlreadyExists(Conflict):
+    """There is a key of this name in the key ring already."""
+
+
 class Stale(Conflict):
     """What the change was decided on has changed since; decide again."""
 
@@ -399,6 +415,10 @@ class TooManyBuckets(Exhausted):
     """You have attempted to create more buckets than allowed"""
 
 
+class TooManyKeys(Exhausted):
+    """The key ring holds no more keys, or no more versions of this one."""
+
+
 class SlowDown(Exhausted):
     """Please reduce your request rate."""
 
@@ -419,6 +439,10 @@ class OutcomeUnknown(Unavailable):
 
 class DataCorrupt(Corrupt):
     """The stored bytes of this object are damaged and are not served."""
+
+
+class KeyMissing(Corrupt):
+    """The key that this was encrypted with is not in the key ring."""
 
 
 class FormatTooNew(Corrupt):

@@ -41,6 +41,7 @@ SIZE_BYTES_MAX = (1 << 63) - 1  # what SQLite can count
 DURATION_SECONDS_MAX = 100 * 366 * 86400.0  # more is a slip of the finger
 
 Server = Literal["http1", "uvicorn"]
+SseCOverHttp = Literal["off", "loopback", "on"]
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -257,6 +258,7 @@ DOMAIN = Kind("domain", _parse_domain, "a domain name")
 USER = Kind("access key", _parse_user, "1 to 128 printable ASCII characters without spaces and commas")
 PASSWORD = Kind("secret", _parse_password, "1 to 256 printable characters")
 SERVER: Kind[Server] = _choice(("http1", "uvicorn"), Server)
+SSE_C_OVER_HTTP: Kind[SseCOverHttp] = _choice(("off", "loopback", "on"), SseCOverHttp)
 LOG_FORMAT: Kind[LogFormat] = _choice(("auto", "json", "console"), LogFormat)
 LOG_LEVEL: Kind[LogLevel] = _choice(("debug", "info", "warning", "error"), LogLevel)
 
@@ -454,6 +456,20 @@ class Settings:
         _whole(1, 1_000_000),
         "How many buckets one user may own.",
         reason="The default quota of an AWS account.",
+    )
+    encrypt_by_default: bool = _setting(
+        _S3,
+        "off",
+        BOOLEAN,
+        "Encrypt (SSE-S3) every new object that asks for nothing else, in buckets that say nothing else.",
+        reason="AWS does so. Off: who loses the key ring loses the objects, and that is a choice to be made knowingly.",
+    )
+    sse_c_over_http: SseCOverHttp = _setting(
+        _S3,
+        "loopback",
+        SSE_C_OVER_HTTP,
+        "Where customers may send keys of their own (SSE-C) over plain HTTP: nowhere, from this machine, or from everywhere.",
+        reason="AWS refuses all of it. Loopback is where a proxy that speaks TLS stands, and where nobody listens.",
     )
     minio_health: bool = _setting(
         _S3,

@@ -87,7 +87,6 @@ def test_acls_that_change_nothing_are_taken(s3: S3, bucket: str, of: str) -> Non
 @pytest.mark.parametrize(
     "headers",
     [
-        {"x-amz-server-side-encryption": "AES256"},
         {"x-amz-object-lock-legal-hold": "ON"},
         {"x-amz-website-redirect-location": "/other"},
     ],

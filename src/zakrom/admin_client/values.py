@@ -74,6 +74,17 @@ class Me:
     keys: tuple[AccessKey, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingKey:
+    """A key that encrypts for the server: its name, never itself. ``versions``: how many; ``rotated_ms``: of the newest."""
+
+    name: str
+    created_ms: int
+    rotated_ms: int
+    versions: int
+    disabled: bool = False
+
+
 # ------------------------------------------------------------------------------------------------------- usage and quotas
 
 

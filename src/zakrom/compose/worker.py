@@ -50,6 +50,8 @@ def make_door(context: Context, store: Store) -> Door:
         domains=settings.domains,
         reserved_buckets=frozenset({MINIO_BUCKET}) if settings.minio_health else frozenset(),
         buckets_per_owner_max=settings.buckets_max,
+        encrypt_by_default=settings.encrypt_by_default,
+        sse_c_over_http=settings.sse_c_over_http,
     )
     log = logs.logger("s3")
 

@@ -29,6 +29,8 @@ class DoorOptions(NamedTuple):
     buckets_per_owner_max: int = 10_000
     sigv2: bool = True
     clock_skew_ms: int = 15 * 60 * 1000
+    encrypt_by_default: bool = False
+    sse_c_over_http: str = "loopback"  # off, loopback, on
 
 
 class Call:

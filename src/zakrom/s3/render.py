@@ -30,9 +30,6 @@ _ACLS_WITHOUT_EFFECT = frozenset({"private", "bucket-owner-full-control"})
 """Canned ACLs that say what is so in any case; rclone and others send them with every write."""
 
 _UNSERVED_HEADERS = (
-    "x-amz-server-side-encryption",
-    "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-copy-source-server-side-encryption-customer-algorithm",
     "x-amz-website-redirect-location",
     "x-amz-object-lock-mode",
     "x-amz-object-lock-retain-until-date",

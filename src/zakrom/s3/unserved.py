@@ -12,7 +12,6 @@ _BUCKET_DOCUMENTS: tuple[tuple[str, str, str], ...] = (
     ("abac", "BucketAbac", "GP"),
     ("accelerate", "BucketAccelerateConfiguration", "P"),
     ("cors", "BucketCors", "PD"),
-    ("encryption", "BucketEncryption", "PD"),
     ("lifecycle", "BucketLifecycleConfiguration", "P"),
     ("lifecycle", "BucketLifecycle", "D"),
     ("logging", "BucketLogging", "P"),
