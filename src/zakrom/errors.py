@@ -351,6 +351,18 @@ class NotServed(Invalid):
     """A header you provided implies functionality that is not implemented"""
 
 
+class InvalidEncryptionAlgorithmError(Invalid):
+    """The Encryption request you specified is not valid. Supported value: AES256."""
+
+
+class KMSNotFound(Invalid):
+    """The key does not exist"""
+
+
+class KMSDisabled(Invalid):
+    """The key is disabled."""
+
+
 class PreconditionFailed(Invalid):
     """At least one of the pre-conditions you specified did not hold"""
 
@@ -524,6 +536,10 @@ class LimitExceeded(Conflict):
     """A quota of IAM would be exceeded."""
 
 
+class KeyAlreadyExists(Conflict):
+    """There is a key of this name in the key ring already."""
+
+
 class Stale(Conflict):
     """What the change was decided on has changed since; decide again."""
 
@@ -547,6 +563,10 @@ class TooManyBuckets(Exhausted):
     """You have attempted to create more buckets than allowed"""
 
 
+class TooManyKeys(Exhausted):
+    """The key ring holds no more keys, or no more versions of this one."""
+
+
 class SlowDown(Exhausted):
     """Please reduce your request rate."""
 
@@ -567,6 +587,10 @@ class OutcomeUnknown(Unavailable):
 
 class DataCorrupt(Corrupt):
     """The stored bytes of this object are damaged and are not served."""
+
+
+class KeyMissing(Corrupt):
+    """The key that this was encrypted with is not in the key ring."""
 
 
 class FormatTooNew(Corrupt):

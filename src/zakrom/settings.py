@@ -42,6 +42,7 @@ DURATION_SECONDS_MAX = 100 * 366 * 86400.0  # more is a slip of the finger
 
 Server = Literal["http1", "uvicorn"]
 BucketDefaults = Literal["aws", "classic"]
+SseCOverHttp = Literal["off", "loopback", "on"]
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -259,6 +260,7 @@ USER = Kind("access key", _parse_user, "1 to 128 printable ASCII characters with
 PASSWORD = Kind("secret", _parse_password, "1 to 256 printable characters")
 SERVER: Kind[Server] = _choice(("http1", "uvicorn"), Server)
 BUCKET_DEFAULTS: Kind[BucketDefaults] = _choice(("aws", "classic"), BucketDefaults)
+SSE_C_OVER_HTTP: Kind[SseCOverHttp] = _choice(("off", "loopback", "on"), SseCOverHttp)
 LOG_FORMAT: Kind[LogFormat] = _choice(("auto", "json", "console"), LogFormat)
 LOG_LEVEL: Kind[LogLevel] = _choice(("debug", "info", "warning", "error"), LogLevel)
 
@@ -477,6 +479,20 @@ class Settings:
         BUCKET_DEFAULTS,
         "What a new bucket gets: ACLs disabled and public access blocked (aws), or ACLs enabled and nothing blocked (classic).",
         reason="AWS since April 2023, and before. Buckets that exist stay as they are; each can be changed.",
+    )
+    encrypt_by_default: bool = _setting(
+        _S3,
+        "off",
+        BOOLEAN,
+        "Encrypt (SSE-S3) every new object that asks for nothing else, in buckets that say nothing else.",
+        reason="AWS does so. Off: who loses the key ring loses the objects, and that is a choice to be made knowingly.",
+    )
+    sse_c_over_http: SseCOverHttp = _setting(
+        _S3,
+        "loopback",
+        SSE_C_OVER_HTTP,
+        "Where customers may send keys of their own (SSE-C) over plain HTTP: nowhere, from this machine, or from everywhere.",
+        reason="AWS refuses all of it. Loopback is where a proxy that speaks TLS stands, and where nobody listens.",
     )
     minio_health: bool = _setting(
         _S3,

@@ -23,6 +23,7 @@ from urllib.parse import quote, quote_from_bytes, urlsplit
 from zakrom.blobs.local import LocalBlobs
 from zakrom.catalog.changes import OpenGeneration, PutAccessKey, PutUser
 from zakrom.catalog.client import SqliteCatalog
+from zakrom.crypt.ring import KeyRing
 from zakrom.errors import Error
 from zakrom.iam.action import Tools
 from zakrom.iam.door import QueryDoor
@@ -160,6 +161,7 @@ class S3:
         self.reported: list[Error] = []
         self.operations: set[str] = set()
         self.skew_ms = 0
+        self.directory = directory
         self._names = iter(range(10**9))
         self.run(self._open(directory))
 
@@ -168,16 +170,17 @@ class S3:
         self.catalog: SqliteCatalog = self.watched  # type: ignore[assignment]
         self.blobs = LocalBlobs(directory / "blobs")
         self.blobs.adopt(await self.catalog.apply(OpenGeneration(self.now_ms())))
-        self.store = Store(self.catalog, self.blobs, StoreOptions(0, 0, sendfile=False))
+        self.ring = KeyRing(directory / "key-ring", self.now_ms)
+        self.store = Store(self.catalog, self.blobs, StoreOptions(0, 0, sendfile=False), keys=self.ring)
         for name, credentials in USERS.items():
             user = User(name, canonical_id(name), name.title(), f"{name}@example.org", self.now_ms(), root=name == "root")
             await self.catalog.apply(PutUser(user))
             await self.catalog.apply(PutAccessKey(AccessKey(credentials.access_key, credentials.secret, name, self.now_ms())))
         self.door = self.make_door()
 
-    def make_door(self, domains: tuple[str, ...] = (), *, sigv2: bool = True) -> Door:
+    def make_door(self, domains: tuple[str, ...] = (), *, sigv2: bool = True, **more: Any) -> Door:
         """Another door to the same store."""
-        options = DoorOptions(REGIONS, domains, frozenset({"minio"}), sigv2=sigv2)
+        options = DoorOptions(REGIONS, domains, frozenset({"minio"}), sigv2=sigv2, **more)
 
         async def metrics() -> bytes:
             return b""
@@ -247,6 +250,7 @@ class S3:
         cut: bool = False,
         extra: list[tuple[str, str]] | None = None,
         secure: bool = False,
+        peer: str = "127.0.0.1",
     ) -> Request:
         """A signed request (``who`` None: not signed).
 
@@ -264,6 +268,7 @@ class S3:
             cut: the client leaves in mid-body.
             extra: headers added behind the signature's back.
             secure: over TLS.
+            peer: where it comes from.
         """
         target = path.decode("latin-1") if isinstance(path, bytes) else quote(path, safe="/-._~")
         text = query if isinstance(query, str) else encode_query(query)
@@ -280,7 +285,7 @@ class S3:
         if known is not None:
             listed.append((b"content-length", str(known).encode()))
         sent_body = SentBody(pieces if pieces is not None else [body], known, cut=cut)
-        return Request(method, target.encode("latin-1"), text.encode("latin-1"), listed, sent_body, "127.0.0.1", secure)
+        return Request(method, target.encode("latin-1"), text.encode("latin-1"), listed, sent_body, peer, secure)
 
     def presigned(
         self,

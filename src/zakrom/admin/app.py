@@ -13,11 +13,13 @@ from starlette.exceptions import HTTPException
 
 from zakrom.admin import page
 from zakrom.admin.calls import keys, policy, server, space, usage, users
+from zakrom.admin.calls import ring as ring_calls
 from zakrom.admin.desk import Chore, Desk, JobStatus, ServerInfo
 from zakrom.admin.dress import dressed, from_status, from_validation
 from zakrom.admin.gate import Gate, Served
 from zakrom.admin.names import Random
 from zakrom.admin_client.values import Problem
+from zakrom.crypt.ring import KeyRing
 from zakrom.errors import Error
 from zakrom.identity.doorman import Doorman
 from zakrom.store import Store
@@ -25,7 +27,8 @@ from zakrom.store import Store
 PREFIX = "/api/v1"
 
 _DESCRIPTION = (
-    "Users, keys, quotas, usage, jobs and the signal of freed space of one Zakrom server. Calls are signed with AWS Signature "
+    "Users, keys, quotas, usage, jobs, the key ring and the signal of freed space of one Zakrom server. "
+    "Calls are signed with AWS Signature "
     "Version 4, service s3, with the keys that S3 takes. Root may make all of them; a user may ask for /api/v1/me, and for "
     "usage, quota and space of their own buckets."
 )
@@ -42,6 +45,7 @@ def create_app(
     report: Callable[[Served], None] = lambda _: None,
     random: Random = secrets.token_bytes,
     stopping: Callable[[], bool] = lambda: False,
+    ring: KeyRing | None = None,
 ) -> FastAPI:
     """The admin API of a server, to be served at the root of a port of its own.
 
@@ -55,6 +59,7 @@ def create_app(
         report: hears of every call when it has been answered: for the access line and the metrics.
         random: for ids and keys.
         stopping: true from the moment the server drains: who waits for space is answered at once.
+        ring: the keys of the store, if they are kept in it.
     """
     app = FastAPI(
         title="Zakrom admin API",
@@ -66,9 +71,9 @@ def create_app(
         generate_unique_id_function=_operation_id,
         responses={"default": {"model": Problem, "description": "What went wrong: the status is that of S3."}},
     )
-    app.state.desk = Desk(store, info, jobs, job_status, clock_ms, random, stopping)
+    app.state.desk = Desk(store, info, jobs, job_status, clock_ms, random, stopping, ring)
     app.add_middleware(Gate, doorman=doorman, clock_ms=clock_ms, random=random, report=report)
-    for subject in (server, users, keys, usage, space, policy):
+    for subject in (server, users, keys, usage, space, policy, ring_calls):
         app.include_router(subject.router, prefix=PREFIX)
     app.add_exception_handler(Error, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation)

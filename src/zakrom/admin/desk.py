@@ -15,6 +15,7 @@ from zakrom.admin.actions import Action
 from zakrom.admin.lookout import Lookout
 from zakrom.admin.names import Random
 from zakrom.catalog.interface import Space
+from zakrom.crypt.ring import KeyRing
 from zakrom.model.caller import Caller
 from zakrom.model.facts import User
 from zakrom.rules import access
@@ -71,8 +72,10 @@ class Desk:
         clock_ms: Callable[[], int],
         random: Random,
         stopping: Callable[[], bool],
+        ring: KeyRing | None = None,
     ) -> None:
         self.store = store
+        self.ring = ring
         self.catalog = store.catalog
         self.info = info
         self.jobs = {job.name: job for job in jobs}

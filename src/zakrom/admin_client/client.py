@@ -29,6 +29,7 @@ from zakrom.admin_client.values import (
     NewKey,
     NewUser,
     Quota,
+    RingKey,
     Space,
     Usage,
     UsagePage,
@@ -248,6 +249,28 @@ class AdminClient:
         body = {"principal": principal, "action": action, "resource": resource, "version_id": version_id}
         keys = {name: list(values) for name, values in (conditions or {}).items()}
         return self._change(Explanation, "POST", "/policy/explain", body | {"conditions": keys})
+
+    # ---------------------------------------------------------------------------------------------------------- key ring
+
+    def ring_keys(self) -> list[RingKey]:
+        """The keys that the server encrypts with, by name."""
+        return self._get(list[RingKey], "/key-ring")
+
+    def add_ring_key(self, name: str) -> RingKey:
+        """Adds a key for SSE-KMS. Raises `KeyAlreadyExists`, `InvalidArgument`."""
+        return self._change(RingKey, "POST", "/key-ring", {"name": name})
+
+    def rotate_ring_key(self, name: str) -> RingKey:
+        """A new version, which wraps from now on; the job ``rewrap`` wraps anew what old ones wrapped. Raises `KMSNotFound`."""
+        return self._change(RingKey, "POST", f"/key-ring/{_part(name)}/rotate")
+
+    def disable_ring_key(self, name: str) -> RingKey:
+        """From now on nothing is written or read with it. Raises `KMSNotFound`, `InvalidRequest` for the key of SSE-S3."""
+        return self._change(RingKey, "PATCH", f"/key-ring/{_part(name)}", {"disabled": True})
+
+    def enable_ring_key(self, name: str) -> RingKey:
+        """The opposite of `disable_ring_key`."""
+        return self._change(RingKey, "PATCH", f"/key-ring/{_part(name)}", {"disabled": False})
 
     # -------------------------------------------------------------------------------------------------- usage and quotas
 

@@ -103,6 +103,17 @@ class Explanation:
     text: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingKey:
+    """A key that encrypts for the server: its name, never itself. ``versions``: how many; ``rotated_ms``: of the newest."""
+
+    name: str
+    created_ms: int
+    rotated_ms: int
+    versions: int
+    disabled: bool = False
+
+
 # ------------------------------------------------------------------------------------------------------- usage and quotas
 
 

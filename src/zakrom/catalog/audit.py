@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from zakrom.catalog import rows, schema
-from zakrom.model.facts import Usage
+from zakrom.model.facts import BLOCK_BYTES, SEAL_TAG_BYTES, Usage
 
 FINDINGS_MAX = 1000
 """More is no news: the catalog is broken."""
@@ -99,7 +99,8 @@ _SHAPES = (
     ),
     (
         "a blob's length is not its object's size",
-        "SELECT o.bucket, o.key FROM object o JOIN blob b ON b.id = o.blob WHERE b.length <> o.size",
+        f"""SELECT o.bucket, o.key FROM object o JOIN blob b ON b.id = o.blob WHERE o.size <>
+            b.length - (b.seal IS NOT NULL) * {SEAL_TAG_BYTES} * ((b.length + {BLOCK_BYTES - 1}) / {BLOCK_BYTES})""",
     ),
     (
         "a blob without a name is not retired, or one with a name is",

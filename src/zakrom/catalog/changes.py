@@ -45,6 +45,7 @@ class Inline(Tagged, frozen=True):
 
     data: bytes
     blocks: bytes
+    seal: bytes | None = None  # as `BlobFacts.seal`
 
 
 class Staged(Tagged, frozen=True):
@@ -53,6 +54,7 @@ class Staged(Tagged, frozen=True):
     blob: int
     length: int
     blocks: bytes
+    seal: bytes | None = None  # as `BlobFacts.seal`
 
 
 class SharedBlob(Tagged, frozen=True):
@@ -324,6 +326,12 @@ class Unravel(Tagged, frozen=True):
     limit: int
 
 
+class Reseal(Tagged, frozen=True):
+    """-> int: how many were changed. Puts a new seal in the place of an old one, of blobs (id, old, new) that still have it."""
+
+    seals: tuple[tuple[int, bytes, bytes], ...]
+
+
 class SetDamage(Tagged, frozen=True):
     """-> None. Notes blobs found rotten, forgets those found sound or gone."""
 
@@ -399,6 +407,7 @@ Change = (
     | ForgetGeneration
     | Reaped
     | Unravel
+    | Reseal
     | SetDamage
     | SetJob
     | Hold

@@ -263,6 +263,10 @@ class SqliteCatalog:
         """See `Catalog`."""
         return self._reads.blobs(after, limit, inline=inline)
 
+    async def sealed(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """See `Catalog.sealed`."""
+        return self._reads.sealed(after, limit)
+
     async def known_blobs(self, ids: list[int]) -> set[int]:
         """See `Catalog`."""
         return self._reads.known_blobs(ids)

@@ -178,6 +178,10 @@ class Catalog(Protocol):
         """
         ...
 
+    async def sealed(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """(id, seal) of encrypted blobs that something names, by id from beyond ``after``."""
+        ...
+
     async def known_blobs(self, ids: list[int]) -> set[int]:
         """Which of these ids the catalog names (retired ones too)."""
         ...

@@ -13,7 +13,7 @@ from zakrom import errors
 from zakrom.catalog import rows
 from zakrom.catalog.changes import Content, Inline, Nothing, SharedBlob, SharedManifest, SharedSlices, Staged
 from zakrom.catalog.ledger import GENERATION_BITS, INLINE_FIRST, Ledger
-from zakrom.model.facts import BLOCK_BYTES, Manifest, Slice
+from zakrom.model.facts import BLOCK_BYTES, Manifest, Slice, content_bytes
 
 RELEASE_AT_ONCE_MAX = 64
 """Slices released in the change itself: about 0.5 ms. More become a retired manifest, which `Unravel` takes apart."""
@@ -28,9 +28,9 @@ def check(ledger: Ledger, content: Content, size: int) -> None:
     """
     match content:
         case Inline():
-            _check_sums(len(content.data), content.blocks, size)
+            _check_sums(content, len(content.data), size)
         case Staged():
-            _check_sums(content.length, content.blocks, size)
+            _check_sums(content, content.length, size)
             if content.blob >> GENERATION_BITS not in ledger.generations:
                 raise errors.Stale("The generation of this blob is closed.", blob=content.blob)
             if ledger.row("SELECT 1 FROM blob WHERE id = ?", (content.blob,)) is not None:
@@ -69,15 +69,15 @@ def take_slices(ledger: Ledger, content: Content) -> tuple[Slice, ...]:
     """Gives the content names for a part: its slices."""
     match content:
         case Inline():
-            return (Slice(_add_blob(ledger, content), 0, len(content.data)),)
+            return (Slice(_add_blob(ledger, content), 0, _size(len(content.data), content.seal)),)
         case Staged():
-            return (Slice(_add_blob(ledger, content), 0, content.length),)
+            return (Slice(_add_blob(ledger, content), 0, _size(content.length, content.seal)),)
         case Nothing():
             return ()
         case SharedBlob():
             _name_blob(ledger, content.blob, 1)
-            (length,) = ledger.row("SELECT length FROM blob WHERE id = ?", (content.blob,))
-            return (Slice(content.blob, 0, length),)
+            length, seal = ledger.row("SELECT length, seal FROM blob WHERE id = ?", (content.blob,))
+            return (Slice(content.blob, 0, _size(length, seal)),)
         case SharedManifest():
             (packed,) = ledger.row("SELECT slices FROM manifest WHERE id = ?", (content.manifest,))
             slices = rows.slices(packed)
@@ -134,11 +134,13 @@ def _add_blob(ledger: Ledger, content: Inline | Staged) -> int:
     if isinstance(content, Inline):
         id, length, data = INLINE_FIRST + ledger.next_seq(), len(content.data), content.data
         ledger.execute(
-            "INSERT INTO blob (id, refs, length, blocks, data) VALUES (?, 1, ?, ?, ?)", (id, length, content.blocks, data)
+            "INSERT INTO blob (id, refs, length, blocks, data, seal) VALUES (?, 1, ?, ?, ?, ?)",
+            (id, length, content.blocks, data, content.seal),
         )
         return id
     ledger.execute(
-        "INSERT INTO blob (id, refs, length, blocks) VALUES (?, 1, ?, ?)", (content.blob, content.length, content.blocks)
+        "INSERT INTO blob (id, refs, length, blocks, seal) VALUES (?, 1, ?, ?, ?)",
+        (content.blob, content.length, content.blocks, content.seal),
     )
     return content.blob
 
@@ -158,10 +160,15 @@ def _check_named(ledger: Ledger, table: str, id: int) -> None:
         raise errors.Stale
 
 
-def _check_sums(length: int, blocks: bytes, size: int) -> None:
+def _check_sums(content: Inline | Staged, length: int, size: int) -> None:
     """A blob arrives with exactly one checksum for each of its blocks."""
-    _must(length == size)
-    _must(len(blocks) == 4 * -(-length // BLOCK_BYTES))
+    _must(_size(length, content.seal) == size)
+    _must(len(content.blocks) == 4 * -(-length // BLOCK_BYTES))
+
+
+def _size(length: int, seal: bytes | None) -> int:
+    """The bytes of the content of a blob."""
+    return length if seal is None else content_bytes(length)
 
 
 def _must(holds: bool) -> None:

@@ -42,13 +42,13 @@ KEY_END = b"\xff"
 SQL_INTEGER_MAX = (1 << 63) - 1
 """SQL integers are signed 64-bit: what is larger names nothing."""
 
-_BLOB = "id, length, blocks, data"
+_BLOB = "id, length, blocks, data, seal"
 
 
 def _joined(columns: str, table: str) -> str:
     """The columns of a version with the blob's behind them, from an alias ``v``."""
     listed = ", ".join(_of_alias(one.strip()) for one in columns.split(","))
-    return f"SELECT {listed}, b.id, b.length, b.blocks, b.data FROM {table} v LEFT JOIN blob b ON b.id = v.blob"
+    return f"SELECT {listed}, b.id, b.length, b.blocks, b.data, b.seal FROM {table} v LEFT JOIN blob b ON b.id = v.blob"
 
 
 def _of_alias(column: str) -> str:
@@ -214,7 +214,7 @@ class Reads:
             row = self._row(f"SELECT {_BLOB} FROM blob WHERE id = ?", (blob,))
         else:
             row = self._row(
-                "SELECT id, length, substr(blocks, ?, ?), data FROM blob WHERE id = ?",
+                "SELECT id, length, substr(blocks, ?, ?), data, seal FROM blob WHERE id = ?",
                 (first_block * 4 + 1, _BLOCKS_BYTES_MAX if blocks is None else blocks * 4, blob),
             )
         return None if row is None else rows.blob(row)
@@ -349,6 +349,12 @@ class Reads:
             "SELECT count(*), coalesce(sum(length), 0) FROM blob WHERE id < ? AND refs > 0", (INLINE_FIRST,)
         )
         return count, size
+
+    def sealed(self, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """As `Catalog.sealed`."""
+        return self._rows(
+            "SELECT id, seal FROM blob WHERE seal IS NOT NULL AND refs > 0 AND id > ? ORDER BY id LIMIT ?", (after, limit)
+        )
 
     def known_blobs(self, ids: list[int]) -> set[int]:
         """As `Catalog.known_blobs`."""

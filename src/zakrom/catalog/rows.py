@@ -166,7 +166,7 @@ def version(row: Row) -> Version:
 
 
 def blob(row: Row) -> BlobFacts:
-    """From (id, length, blocks, data)."""
+    """From (id, length, blocks, data, seal)."""
     return BlobFacts(*row)
 
 

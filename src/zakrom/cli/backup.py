@@ -53,3 +53,5 @@ def backup(data: Path, target: Path, as_json: bool) -> None:
         return
     fresh = done.blobs - done.kept_blobs
     click.echo(f"{target}: {done.blobs} blobs, {human(done.bytes)}; {fresh} of them new.")
+    if offline.has_key_ring(target):
+        click.echo("The key ring is among them: who has this copy can read what is encrypted, and without it nobody can.")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import sqlite3
@@ -37,7 +38,7 @@ from zakrom.work import directory
 from zakrom.work.directory import Opened, RootKey
 from zakrom.work.processes import Child, Place, Supervisor
 
-JOBS = ("reap", "sweep", "room", "scrub", "lifecycle")
+JOBS = ("reap", "sweep", "room", "scrub", "lifecycle", "rewrap")
 
 STOP_SECONDS_MORE = 10.0
 """How much longer than its own patience with clients a worker may take to end before it is killed."""
@@ -80,6 +81,7 @@ def serve(settings: Settings, announce: Announce) -> int:
             raise errors.InvalidSetting("--tls-cert needs --tls-key.", hint="give both, or none")
         _check_certificate(tls)
     os.umask(0o077)  # keys and data are for the owner's eyes only
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # so is our memory
     opened = directory.open_directory(settings.data)
     _check_formats(opened)
     root, generated, kept_in = _root(settings, opened)

@@ -15,8 +15,10 @@ from zakrom.catalog.schema import migrations
 from zakrom.compose.context import Context, clock_ms
 from zakrom.compose.process import make_doorman, open_store
 from zakrom.compose.worker import Recorder, limits_of, tls_of
+from zakrom.crypt.ring import KeyRing
 from zakrom.jobs.lifecycle import Lifecycle
 from zakrom.jobs.reap import Reap
+from zakrom.jobs.rewrap import Rewrap
 from zakrom.jobs.room import Room
 from zakrom.jobs.scrub import Scrub
 from zakrom.jobs.sweep import Sweep
@@ -90,6 +92,7 @@ def make_jobs(context: Context, store: Store) -> list[Job]:
         Room(store, clock_ms, on_full),
         Lifecycle(store, clock_ms, lambda: secrets.randbits(62), settings.lifecycle_day_seconds * 1000, on_lifecycle),
         Scrub(store, clock_ms, None if interval is None else int(interval * 1000), settings.scrub_rate_bytes, on_damage),
+        Rewrap(store),
     ]
 
 
@@ -115,5 +118,6 @@ async def _serve_admin(
         job_status=runner.status,
         report=recorder.admin,
         stopping=stop.is_set,
+        ring=store.keys if isinstance(store.keys, KeyRing) else None,
     )
     await serve_app(uvicorn_config(app, limits=limits_of(settings), tls=tls_of(settings)), context.admin, stop)

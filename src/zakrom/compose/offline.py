@@ -14,6 +14,7 @@ from zakrom.catalog.changes import Hold
 from zakrom.catalog.client import connect
 from zakrom.catalog.schema import FILE_NAME
 from zakrom.compose.context import clock_ms
+from zakrom.crypt import ring as key_ring
 from zakrom.jobs import backup as backup_job
 from zakrom.jobs import check as check_job
 from zakrom.jobs.backup import Copied
@@ -46,6 +47,11 @@ def back_up(data: Path, target: Path, on_progress: Callable[[Copied], None] = la
         return asyncio.run(_beside_server(data, target, on_progress))
     with _released(opened):
         return backup_job.back_up(data, LocalBlobs(data / "blobs"), target, on_progress)
+
+
+def has_key_ring(data: Path) -> bool:
+    """Whether keys lie in a store's directory."""
+    return (data / key_ring.FILE_NAME).exists()
 
 
 async def _beside_server(data: Path, target: Path, on_progress: Callable[[Copied], None]) -> Copied:

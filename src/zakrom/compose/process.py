@@ -9,13 +9,16 @@ from zakrom import errors
 from zakrom.blobs.local import LocalBlobs
 from zakrom.catalog.changes import OpenGeneration, PutAccessKey, PutUser, RemoveAccessKey, SetJob
 from zakrom.catalog.client import SqliteCatalog, connect
+from zakrom.catalog.interface import Catalog
 from zakrom.compose.context import Context, clock_ms
+from zakrom.crypt.ring import FILE_NAME, KeyRing
 from zakrom.identity.doorman import Doorman, Rules
 from zakrom.identity.patience import Patience
 from zakrom.identity.sessions import Sealer
 from zakrom.model.facts import AccessKey, User
 from zakrom.observe import logs
 from zakrom.store import Store, StoreOptions
+from zakrom.store.sealing import is_in_use
 
 ROOT = "root"
 _ROOT_KEY_JOB = "root-key"
@@ -44,9 +47,14 @@ async def open_store(context: Context) -> Store:
         context.metrics.count("zakrom_damaged_blocks_total")
         log.error("damaged bytes were not sent", **damage.fields, hint="zakrom scrub names the objects")
 
-    store = Store(catalog, blobs, options, on_damage)
+    store = Store(catalog, blobs, options, on_damage, key_ring(context, catalog))
     await _ensure_root(context, store)
     return store
+
+
+def key_ring(context: Context, catalog: Catalog) -> KeyRing:
+    """The keys of this store."""
+    return KeyRing(context.opened.path / FILE_NAME, clock_ms, lambda: is_in_use(catalog))
 
 
 def make_doorman(context: Context, store: Store) -> Doorman:

@@ -62,6 +62,8 @@ def make_doors(context: Context, store: Store) -> tuple[Handler, Handler]:
         buckets_per_owner_max=settings.buckets_max,
         sigv2=settings.sigv2,
         bucket_defaults=settings.bucket_defaults,
+        encrypt_by_default=settings.encrypt_by_default,
+        sse_c_over_http=settings.sse_c_over_http,
     )
     log = logs.logger("s3")
 

@@ -19,7 +19,8 @@ from zakrom.blobs.interface import Blobs
 from zakrom.blobs.local import LocalBlobs, relative_path
 from zakrom.catalog import reads
 from zakrom.catalog.reads import Reads
-from zakrom.catalog.schema import FILE_NAME
+from zakrom.catalog.schema import FILE_NAME as CATALOG_NAME
+from zakrom.crypt.ring import FILE_NAME
 from zakrom.jobs.check import verify_blob
 from zakrom.model.facts import BLOCK_BYTES, BlobFacts
 from zakrom.work.directory import take_lock
@@ -27,20 +28,11 @@ from zakrom.work.directory import take_lock
 BATCH_BLOBS = 500
 COPY_BYTES = 1024 * 1024
 
-_KEYS = ("root-key", "session-key")
+_SECRETS = ("root-key", "session-key", FILE_NAME)
+"""Files of keys. The ring is never cut back: versions are only added to it."""
+
 _OURS = frozenset(
-    {
-        "catalog",
-        "catalog.new",
-        "catalog.old",
-        "blobs",
-        "root-key",
-        "root-key.new",
-        "session-key",
-        "session-key.new",
-        "lock",
-        "run",
-    }
+    {"catalog", "catalog.new", "catalog.old", "blobs", "lock", "run", *_SECRETS, *(f"{name}.new" for name in _SECRETS)}
 )
 
 
@@ -83,7 +75,7 @@ def _back_up(source: Path, blobs: Blobs, target: Path, on_progress: Report) -> C
         _prune(snapshot, target / "blobs")
     finally:
         snapshot.close()
-    for name in _KEYS:
+    for name in _SECRETS:  # after the catalog: a key that it speaks of is there by now
         if (source / name).exists():
             _write(target / name, [(source / name).read_bytes()])
     _sync_directory(target)
@@ -133,7 +125,7 @@ class _Held:
     def __init__(self, target: Path) -> None:
         self._blobs = LocalBlobs(target)  # makes the directory and its format file
         catalog = target.parent / "catalog"
-        self._reads = Reads(str(catalog)) if (catalog / FILE_NAME).exists() else None
+        self._reads = Reads(str(catalog)) if (catalog / CATALOG_NAME).exists() else None
 
     def has(self, facts: BlobFacts) -> bool:
         """Whether the very same bytes are there."""

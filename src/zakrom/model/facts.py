@@ -13,6 +13,12 @@ import msgspec
 BLOCK_BYTES = 128 * 1024
 """Bytes under one CRC32C. On-disk format: a change needs a new blob format version."""
 
+SEAL_TAG_BYTES = 16
+"""By how much a sealed block is longer than its content: the tag of AES-GCM. Sealed, it fills one block of `BLOCK_BYTES`."""
+
+SEALED_BLOCK_BYTES = BLOCK_BYTES - SEAL_TAG_BYTES
+"""Bytes of content in a whole block of a sealed blob."""
+
 NULL_NONCE = 0
 """The nonce of the version whose id is ``null``."""
 
@@ -76,7 +82,7 @@ class Details(Fact, frozen=True):
 
 
 class Slice(Fact, frozen=True):
-    """``length`` bytes of a blob from ``offset``."""
+    """``length`` bytes of a blob's content from ``offset``: of what was put, also where the blob lies sealed."""
 
     blob: int
     offset: int
@@ -150,13 +156,30 @@ class VersionId(Fact, frozen=True):
 class BlobFacts(Fact, frozen=True):
     """A blob as the catalog knows it. ``blocks``: CRC32C of each 128 KiB block, big-endian, 4 bytes each.
 
-    ``data`` holds the bytes themselves where the blob is small enough to ride in the catalog.
+    ``data`` holds the bytes themselves where the blob is small enough to ride in the catalog. ``seal``: None for plain bytes;
+    else the blob is encrypted, and this says how (`crypt.seals`). ``length`` and ``blocks`` are of the bytes as they lie.
     """
 
     id: int
     length: int
     blocks: bytes
     data: bytes | None = None
+    seal: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """The bytes of its content."""
+        return self.length if self.seal is None else content_bytes(self.length)
+
+
+def sealed_bytes(size: int) -> int:
+    """How long ``size`` bytes are when they are sealed."""
+    return size + SEAL_TAG_BYTES * -(-size // SEALED_BLOCK_BYTES)
+
+
+def content_bytes(length: int) -> int:
+    """The way back from `sealed_bytes`."""
+    return length - SEAL_TAG_BYTES * -(-length // BLOCK_BYTES)
 
 
 class Upload(Fact, frozen=True):

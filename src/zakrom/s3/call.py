@@ -30,6 +30,8 @@ class DoorOptions(NamedTuple):
     sigv2: bool = True
     clock_skew_ms: int = 15 * 60 * 1000
     bucket_defaults: str = "aws"  # what a new bucket gets: see `settings.Settings.bucket_defaults`
+    encrypt_by_default: bool = False
+    sse_c_over_http: str = "loopback"  # off, loopback, on
 
 
 class Call:

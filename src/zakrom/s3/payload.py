@@ -7,6 +7,7 @@ Nothing of the body counts before `Payload.finish` has found them all kept.
 from __future__ import annotations
 
 import hashlib
+import os
 from hmac import compare_digest
 
 from zakrom import errors
@@ -46,6 +47,7 @@ class Payload:
         self._sha256_declared = None if sha256 == UNSIGNED or self._decoder else sha256
         self._sha256 = None if self._sha256_declared is None else self._sha256_hasher()
         self._ended = False
+        self.opaque = False  # whether the ETag is to tell nothing of the bytes
         self.length = self._decoder.length if self._decoder else self._body.length
         if self.length is not None:
             self._check_size(self.length)
@@ -103,7 +105,8 @@ class Payload:
         declared = self._declared()
         if declared is not None and self._asked.algorithm is not None:
             checksums.check(self._asked.algorithm, declared=declared, computed=self._sums[self._asked.algorithm].digest())
-        return Digest(md5.hex(), Checksum(self._kept, checksums.encode(self._sums[self._kept].digest())))
+        etag = opaque_etag() if self.opaque else md5.hex()
+        return Digest(etag, Checksum(self._kept, checksums.encode(self._sums[self._kept].digest())))
 
     def declared_checksum(self) -> Checksum | None:
         """The checksum that the sender declared, to be shown in the answer: after `finish`, so it is known to be true."""
@@ -145,8 +148,10 @@ class Payload:
 class Sums:
     """Digests of bytes that are stored already: MD5 and one checksum."""
 
-    def __init__(self, algorithm: str) -> None:
+    def __init__(self, algorithm: str, *, opaque: bool = False) -> None:
+        """``opaque``: the ETag tells nothing of the bytes."""
         self._algorithm = algorithm
+        self._opaque = opaque
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._sum = self._md5 if algorithm == "MD5" else checksums.new(algorithm)
 
@@ -158,7 +163,13 @@ class Sums:
 
     def finish(self) -> Digest:
         """The MD5 as ETag, and the checksum."""
-        return Digest(self._md5.hexdigest(), Checksum(self._algorithm, checksums.encode(self._sum.digest())))
+        etag = opaque_etag() if self._opaque else self._md5.hexdigest()
+        return Digest(etag, Checksum(self._algorithm, checksums.encode(self._sum.digest())))
+
+
+def opaque_etag() -> str:
+    """The ETag of what is encrypted under a key of the caller's choice: it looks like an MD5 and is random, as AWS's."""
+    return os.urandom(16).hex()
 
 
 async def read_body(call: Call, limit: int, *, must_have_digest: bool = False) -> bytes:

@@ -26,12 +26,7 @@ STORAGE_CLASSES = frozenset(
 
 _XML = ("Content-Type", "application/xml")
 
-_UNSERVED_HEADERS = (
-    "x-amz-server-side-encryption",
-    "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-copy-source-server-side-encryption-customer-algorithm",
-    "x-amz-write-offset-bytes",
-)
+_UNSERVED_HEADERS = ("x-amz-write-offset-bytes",)
 """Headers that ask for what is not there yet. To ignore them would be a lie (encrypted?)."""
 
 _OBJECT_LOCK = "x-amz-bucket-object-lock-enabled"

@@ -10,7 +10,6 @@ from zakrom.s3.operation import BUCKET, OBJECT, Level, unserved
 
 _BUCKET_DOCUMENTS: tuple[tuple[str, str, str], ...] = (
     ("abac", "BucketAbac", "GP"),
-    ("encryption", "BucketEncryption", "PD"),
     ("notification", "BucketNotificationConfiguration", "P"),
     ("replication", "BucketReplication", "PD"),
     ("metadataConfiguration", "BucketMetadataConfiguration", "GDC"),

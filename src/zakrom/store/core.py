@@ -13,6 +13,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 from zakrom import errors
 from zakrom.blobs.interface import Blobs
 from zakrom.catalog.interface import Catalog
+from zakrom.crypt.interface import Keys
 from zakrom.model.facts import BLOCK_BYTES
 
 P = ParamSpec("P")
@@ -55,8 +56,10 @@ class Store:
         blobs: Blobs,
         options: StoreOptions,
         on_damage: Callable[[errors.DataCorrupt], None] = lambda _: None,
+        keys: Keys | None = None,
     ) -> None:
-        """``on_damage`` hears of every read that met damaged bytes."""
+        """``on_damage`` hears of every read that met damaged bytes. ``keys``: None where nothing is to be encrypted."""
+        self.keys = keys
         self.on_damage = on_damage
         self.catalog = catalog
         self.blobs = blobs

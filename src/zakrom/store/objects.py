@@ -20,12 +20,14 @@ from zakrom.catalog.changes import (
     Written,
 )
 from zakrom.catalog.interface import Found
+from zakrom.crypt.seals import Cover
 from zakrom.model.facts import NULL_NONCE, Bucket, Checksum, Details, Version, VersionId, Versioning
 from zakrom.rules.ranges import Span
 from zakrom.store import space
 from zakrom.store.core import Store
 from zakrom.store.reading import Gone, Reading, open_bytes
 from zakrom.store.receive import Payload, receive, settle
+from zakrom.store.rewriting import Hashes, Source, rewritten
 
 ATTEMPTS_MAX = 5
 """How often a read or copy looks again when what it found was replaced before it was opened."""
@@ -73,22 +75,30 @@ async def find(store: Store, bucket: Bucket, key: bytes, version: VersionId | No
 
 
 async def open_object(
-    store: Store, bucket: Bucket, key: bytes, version: VersionId | None, choose: Callable[[Version], Awaitable[Span]]
+    store: Store,
+    bucket: Bucket,
+    key: bytes,
+    version: VersionId | None,
+    choose: Callable[[Version], Awaitable[Span]],
+    customer: bytes | None = None,
 ) -> tuple[Found, bytes | Reading]:
-    """The object and the bytes that ``choose`` wants of it, opened. Raises as `find` and ``choose`` do, and `DataCorrupt`."""
+    """The object and the bytes that ``choose`` wants of it, opened. Raises as `find`, ``choose`` and `open_bytes` do."""
     for _ in range(ATTEMPTS_MAX):
         found = await find(store, bucket, key, version)
         try:
-            return found, await open_bytes(store, found, await choose(found.version))
+            return found, await open_bytes(store, found, await choose(found.version), customer)
         except Gone:
             continue
     raise errors.ServiceUnavailable("The object is being replaced faster than it can be read. Please try again.")
 
 
-async def put(store: Store, draft: Draft, payload: Payload) -> Put:
-    """Receives the bytes, makes them durable, then makes them the key's newest version. On error nothing is there."""
+async def put(store: Store, draft: Draft, payload: Payload, cover: Cover | None = None) -> Put:
+    """Receives the bytes, makes them durable, then makes them the key's newest version. On error nothing is there.
+
+    ``cover``: how they are to be sealed; None: not at all.
+    """
     await space.check(store, draft.bucket, payload.length or 0, draft.now_ms, partial(_replaced, store, draft))
-    content, size, digest = await receive(store, payload, draft.now_ms)
+    content, size, digest = await receive(store, payload, draft.now_ms, cover)
     details = draft.details if digest.checksum is None else _with_checksum(draft.details, digest.checksum)
     change = _change(draft, details, content, size, digest.etag)
     written: Written = await settle(store, content, draft.now_ms, store.catalog.apply(change))
@@ -102,6 +112,11 @@ async def put_copy(store: Store, draft: Draft, source: Version) -> Put:
     change = _change(draft, draft.details, content_of(source), source.size, source.etag, source.parts)
     written: Written = await store.catalog.apply(change)
     return Put(written, source.etag, source.size, draft.details.checksum)
+
+
+async def put_rewritten(store: Store, draft: Draft, source: Source, hashes: Hashes, cover: Cover | None) -> Put:
+    """A new version with the content of another, opened and sealed anew. Raises as `put`, and `Stale` as `put_copy`."""
+    return await rewritten(store, source, hashes, lambda payload: put(store, draft, payload, cover))
 
 
 async def delete(

@@ -14,10 +14,13 @@ from zakrom import errors
 from zakrom.blobs.blocks import blocks
 from zakrom.blobs.interface import Reader
 from zakrom.catalog.interface import Found
-from zakrom.model.facts import BLOCK_BYTES, BlobFacts, Manifest, Slice, Version, VersionId
+from zakrom.crypt.sealed import Opener
+from zakrom.model.facts import BLOCK_BYTES, SEALED_BLOCK_BYTES, BlobFacts, Manifest, Slice, Version, VersionId
 from zakrom.rules import ranges
 from zakrom.rules.ranges import Span
+from zakrom.store import sealing
 from zakrom.store.core import Store
+from zakrom.store.sealing import opener_of
 
 OPEN_FILES_MAX = 64
 """Files that one answer opens before it begins; of an object of more slices the others are opened as it gets there."""
@@ -35,25 +38,27 @@ class _Piece(NamedTuple):
     length: int
 
 
-async def open_bytes(store: Store, found: Found, span: Span) -> bytes | Reading:
+async def open_bytes(store: Store, found: Found, span: Span, customer: bytes | None = None) -> bytes | Reading:
     """The bytes of ``span``: at once where they ride in the catalog, else as a `Reading` with its files open.
 
-    Raises `DataCorrupt`, `Gone`.
+    ``customer``: the key of what is sealed under its customer's own. Raises `DataCorrupt`, `Gone`, and as `sealing.opener_of`.
     """
     blob = found.blob
     if span.length == 0:
         return b""
     try:
-        return await _open_reading(store, found, span) if blob is None or blob.data is None else _inline(blob, span)
+        if blob is None or blob.data is None:
+            return await _open_reading(store, found, span, customer)
+        return _inline(blob, span) if blob.seal is None else _opened(blob, await opener_of(store, blob, customer), span)
     except errors.DataCorrupt as damage:
         store.on_damage(damage)
         raise
 
 
-async def _open_reading(store: Store, found: Found, span: Span) -> Reading:
+async def _open_reading(store: Store, found: Found, span: Span, customer: bytes | None) -> Reading:
     version, blob = found
     slices = await _slices(store, version, blob)
-    reading = Reading(store, version, ranges.cut(slices, span), span, blob)
+    reading = Reading(store, version, ranges.cut(slices, span), span, blob, customer)
     await reading.open()
     if not (store.options.sendfile and reading.whole_file()):
         await reading.begin()
@@ -62,7 +67,7 @@ async def _open_reading(store: Store, found: Found, span: Span) -> Reading:
 
 async def _slices(store: Store, version: Version, blob: BlobFacts | None) -> tuple[Slice, ...]:
     if blob is not None:
-        return (Slice(blob.id, 0, blob.length),)
+        return (Slice(blob.id, 0, blob.size),)
     manifest = await manifest_of(store, version)
     if manifest is None:
         raise Gone
@@ -88,11 +93,26 @@ def _sound(blob: BlobFacts) -> bytes:
     return data
 
 
+def _opened(blob: BlobFacts, opener: Opener | None, span: Span) -> bytes:
+    """Bytes that ride in the catalog, sealed or not."""
+    return _inline(blob, span) if opener is None else sealing.inline(blob, opener, _sound(blob), span)
+
+
 class Reading:
     """The verified bytes of some slices, as an asynchronous iterator of pieces. `close` must follow, read to the end or not."""
 
-    def __init__(self, store: Store, version: Version, slices: tuple[Slice, ...], span: Span, blob: BlobFacts | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        version: Version,
+        slices: tuple[Slice, ...],
+        span: Span,
+        blob: BlobFacts | None,
+        customer: bytes | None = None,
+    ) -> None:
         self.span = span
+        self._customer = customer
+        self._openers: dict[int, Opener | None] = {}
         self._store = store
         self._version = version
         self._slices = slices
@@ -118,6 +138,8 @@ class Reading:
         if len(self._slices) != 1 or self._slices[0].blob not in self._readers:
             return None
         one = self._slices[0]
+        if self._facts[one.blob].seal is not None:
+            return None
         return self._readers[one.blob].fileno(), one.offset, one.length
 
     async def begin(self) -> None:
@@ -172,6 +194,8 @@ class Reading:
         facts = self._facts.get(one.blob) or await self._store.catalog.blob(one.blob)
         if facts is None:
             raise Gone
+        if one.blob not in self._openers:
+            self._openers[one.blob] = await opener_of(self._store, facts, self._customer)
         self._facts[one.blob] = facts
         if facts.data is not None:
             return None
@@ -193,10 +217,12 @@ class Reading:
 
     def _plan(self) -> Iterator[_Piece]:
         """The slices in pieces that end on block boundaries, each as large as is right when its turn comes."""
+        sealed = self._openers.get(self._slices[0].blob) is not None  # then all are
+        block_bytes = SEALED_BLOCK_BYTES if sealed else BLOCK_BYTES
         for one in self._slices:
             position, end = one.offset, one.offset + one.length
             while position < end:
-                step = self._store.step_bytes()
+                step = self._store.step_bytes() // BLOCK_BYTES * block_bytes
                 stop = min(end, (position // step + 1) * step)
                 yield _Piece(one, position, stop - position)
                 position = stop
@@ -212,8 +238,12 @@ class Reading:
         one = piece.slice
         reader = await self._reader(one)
         facts = self._facts[one.blob]
+        opener = self._openers[one.blob]
         if reader is None:
-            return memoryview(_sound(facts))[piece.offset : piece.offset + piece.length]
+            return _opened(facts, opener, Span(piece.offset, piece.offset + piece.length))
+        if opener is not None:
+            span = Span(piece.offset, piece.offset + piece.length)
+            return await self._store.in_thread(sealing.read, reader, facts, opener, span)
         first = piece.offset // BLOCK_BYTES
         last = (piece.offset + piece.length - 1) // BLOCK_BYTES
         covered = facts.blocks[first * 4 : (last + 1) * 4]

@@ -10,13 +10,19 @@ import asyncio
 from collections.abc import Awaitable
 from typing import NamedTuple, Protocol, TypeVar
 
+import msgspec
+
 from zakrom import errors
 from zakrom.blobs.blocks import blocks
 from zakrom.blobs.interface import Stage
 from zakrom.catalog.changes import Content, Inline, Nothing, Staged
-from zakrom.model.facts import Checksum
+from zakrom.crypt import seals
+from zakrom.crypt.sealed import Sealer
+from zakrom.crypt.seals import Cover
+from zakrom.model.facts import Checksum, sealed_bytes
 from zakrom.store import space
 from zakrom.store.core import INLINE_BYTES_MAX, STEP_BYTES, Store
+from zakrom.store.sealing import SealedStage, keys_of
 
 Piece = bytes | memoryview
 """Bytes as they came: they are hashed and written where they lie, never copied together."""
@@ -59,11 +65,13 @@ class Received(NamedTuple):
     digest: Digest
 
 
-async def receive(store: Store, payload: Payload, now_ms: int) -> Received:
-    """All bytes of a payload, durable (or in memory, to become durable with the change). On any error nothing stays.
+async def receive(store: Store, payload: Payload, now_ms: int, cover: Cover | None = None) -> Received:
+    """All bytes of a payload, durable (or in memory, to become durable with the change), sealed if there is a ``cover``.
 
-    Raises `InsufficientStorage`, which is noted, and whatever the payload raises.
+    On any error nothing stays. Raises `InsufficientStorage`, which is noted, and what the payload and `seals.begin` raise.
     """
+    if cover is not None:
+        return await _receive_sealed(store, payload, now_ms, cover)
     head = _Batch()
     if payload.length is None or payload.length < STEP_BYTES:
         await _gather(payload, INLINE_BYTES_MAX + 1, head)
@@ -83,6 +91,32 @@ def _inline(payload: Payload, batch: _Batch) -> Received:
     payload.update(data)
     content = Inline(bytes(data), blocks(data)) if data else Nothing()
     return Received(content, batch.size, payload.finish())
+
+
+async def _receive_sealed(store: Store, payload: Payload, now_ms: int, cover: Cover) -> Received:
+    """As `receive`."""
+    sealer, seal = await seals.begin(keys_of(store), cover)
+    head = _Batch()
+    if payload.length is None or payload.length < STEP_BYTES:
+        await _gather(payload, INLINE_BYTES_MAX + 1, head)
+        if head.size <= INLINE_BYTES_MAX:
+            return _inline_sealed(payload, b"".join(head.pieces), sealer, seal)
+    try:
+        hint = None if payload.length is None else sealed_bytes(payload.length)
+        stage = SealedStage(await store.in_thread(store.blobs.stage, hint), sealer)
+        received = await _staged(store, payload, stage, head)
+    except errors.InsufficientStorage:
+        await space.enter_full(store, now_ms)
+        raise
+    assert isinstance(received.content, Staged)
+    return received._replace(content=msgspec.structs.replace(received.content, seal=seal))
+
+
+def _inline_sealed(payload: Payload, data: bytes, sealer: Sealer, seal: bytes) -> Received:
+    payload.update(data)
+    sealed = b"".join(sealer.update(data)) + sealer.finish()
+    content = Inline(sealed, blocks(sealed), seal) if data else Nothing()
+    return Received(content, len(data), payload.finish())
 
 
 async def settle(store: Store, content: Content, now_ms: int, applying: Awaitable[T]) -> T:

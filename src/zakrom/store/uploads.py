@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from zakrom import errors
 from zakrom.catalog.changes import AbortUpload, CompleteUpload, Condition, CreateUpload, PutPart, SharedSlices, Written
 from zakrom.catalog.interface import Found
+from zakrom.crypt.seals import Cover
 from zakrom.model.facts import Bucket, Checksum, Details, Part, Slice, Upload, VersionId
 from zakrom.rules import multipart, ranges
-from zakrom.rules.ranges import Span
 from zakrom.store import objects, space
 from zakrom.store.core import Store
 from zakrom.store.objects import ATTEMPTS_MAX
 from zakrom.store.reading import Gone, Reading, manifest_of, open_bytes
 from zakrom.store.receive import Digest, Payload, receive, settle
+from zakrom.store.rewriting import Hashes, Source, rewritten
 from zakrom.wire import etags
-
-
-class Hashes(Protocol):
-    """Digests of bytes that are copied, not received."""
-
-    def update(self, data: bytes | memoryview) -> None: ...
-
-    def finish(self) -> Digest: ...
 
 
 class Assembled(NamedTuple):
@@ -33,6 +26,7 @@ class Assembled(NamedTuple):
 
     etag: str
     checksum: Checksum | None
+    details: Details | None = None  # of the object, once it is there
 
 
 Assemble = Callable[[Upload, Sequence[Part]], Assembled]
@@ -46,10 +40,12 @@ async def create(store: Store, bucket: Bucket, upload: Upload) -> Upload:
     return made
 
 
-async def put_part(store: Store, bucket: Bucket, upload: Upload, number: int, payload: Payload, now_ms: int) -> Part:
+async def put_part(
+    store: Store, bucket: Bucket, upload: Upload, number: int, payload: Payload, now_ms: int, cover: Cover | None = None
+) -> Part:
     """Receives a part, in place of the one that had its number. Raises `NoSuchUpload` and as `objects.put` does."""
     await space.check(store, bucket, payload.length or 0, now_ms, partial(_replaced, store, upload, number))
-    content, size, digest = await receive(store, payload, now_ms)
+    content, size, digest = await receive(store, payload, now_ms, cover)
     change = PutPart(bucket.id, upload.key, upload.id, number, size, digest.etag, now_ms, content, digest.checksum)
     part: Part = await settle(store, content, now_ms, store.catalog.apply(change))
     return part
@@ -66,8 +62,7 @@ async def copy_part(
     bucket: Bucket,
     upload: Upload,
     number: int,
-    source: Found,
-    span: Span,
+    source: Source,
     known: Digest | None,
     hashes: Hashes,
     now_ms: int,
@@ -79,17 +74,26 @@ async def copy_part(
     Raises `Stale` if the source has gone; look again.
 
     """
+    (version, blob), span = source.found, source.span
     await space.check_quota(store, bucket, span.length, partial(_replaced, store, upload, number))
     await space.check_disk(store, 0, now_ms)
-    version, blob = source
-    named = known or await digest(store, source, span, hashes)
+    named = known or await digest(store, source, hashes)
     manifest = await manifest_of(store, version)
-    whole = manifest.slices if manifest else (Slice(blob.id, 0, blob.length),) if blob else ()
+    whole = manifest.slices if manifest else (Slice(blob.id, 0, blob.size),) if blob else ()
     content = SharedSlices(ranges.cut(whole, span))
     part: Part = await store.catalog.apply(
         PutPart(bucket.id, upload.key, upload.id, number, span.length, named.etag, now_ms, content, named.checksum)
     )
     return part
+
+
+async def rewrite_part(
+    store: Store, bucket: Bucket, upload: Upload, number: int, source: Source, hashes: Hashes, cover: Cover | None, now_ms: int
+) -> Part:
+    """As `copy_part`, for bytes that are to be sealed otherwise than they are: opened and sealed anew."""
+    return await rewritten(
+        store, source, hashes, lambda payload: put_part(store, bucket, upload, number, payload, now_ms, cover)
+    )
 
 
 async def complete(
@@ -140,7 +144,7 @@ async def complete(
             written: Written = await store.catalog.apply(change)
         except (errors.Stale, errors.NoSuchUpload):  # a part came in between, or who completed it too: look again
             continue
-        return written, named
+        return written, named._replace(details=details)
     raise errors.OperationAborted(bucket=bucket.name)
 
 
@@ -176,7 +180,7 @@ async def _completed_before(
         etag = ""
     if etag != version.etag:
         raise errors.NoSuchUpload(upload_id=upload_id)
-    return Written(version.seq, version.nonce, version.modified_ms), Assembled(etag, version.details.checksum)
+    return Written(version.seq, version.nonce, version.modified_ms), Assembled(etag, version.details.checksum, version.details)
 
 
 async def abort(store: Store, bucket: Bucket, key: bytes, upload: str, now_ms: int) -> None:
@@ -194,10 +198,10 @@ async def source(store: Store, bucket: Bucket, key: bytes, version: VersionId | 
         ) from None
 
 
-async def digest(store: Store, source: Found, span: Span, hashes: Hashes) -> Digest:
+async def digest(store: Store, source: Source, hashes: Hashes) -> Digest:
     """Reads bytes that are stored already into ``hashes``. Raises `Stale` if they have gone meanwhile, `DataCorrupt`."""
     try:
-        data = await open_bytes(store, source, span)
+        data = await open_bytes(store, source.found, source.span, source.customer)
     except Gone:
         raise errors.Stale from None
     if not isinstance(data, Reading):

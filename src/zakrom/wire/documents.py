@@ -56,6 +56,15 @@ class VersioningState(NamedTuple):
     mfa_delete: str | None
 
 
+class Encryption(NamedTuple):
+    """The one rule of a ServerSideEncryptionConfiguration. ``blocked``: kinds of encryption that the bucket refuses."""
+
+    algorithm: str  # AES256, aws:kms
+    key: str | None
+    bucket_key: bool
+    blocked: tuple[str, ...]
+
+
 class NewBucket(NamedTuple):
     """What a CreateBucket body asks for; an empty body asks for nothing."""
 
@@ -166,6 +175,35 @@ def parse_public_access_block(body: bytes) -> PublicAccess:
 def public_access_block_xml(blocked: PublicAccess) -> str:
     """The content of a PublicAccessBlockConfiguration."""
     return "".join(xml.element(name, value) for name, value in zip(_BLOCKS, blocked, strict=True))
+
+
+def parse_encryption(body: bytes) -> Encryption:
+    """A ServerSideEncryptionConfiguration body: exactly one rule, AES256 if it names no algorithm.
+
+    Raises `MalformedXML`, `InvalidArgument`, `NotServed` (dual-layer encryption).
+    """
+    root = xml.parse(body, "ServerSideEncryptionConfiguration")
+    _only(root, {"Rule"})
+    if len(root.children) != 1:
+        raise errors.MalformedXML
+    rule = root.children[0]
+    _only(rule, {"ApplyServerSideEncryptionByDefault", "BucketKeyEnabled", "BlockedEncryptionTypes"})
+    apply, blocked = rule.child("ApplyServerSideEncryptionByDefault"), rule.child("BlockedEncryptionTypes")
+    found = {"SSEAlgorithm": "AES256"} if apply is None else _texts(apply, {"SSEAlgorithm", "KMSMasterKeyID"})
+    algorithm, key = found.get("SSEAlgorithm"), found.get("KMSMasterKeyID")
+    if algorithm == "aws:kms:dsse":
+        raise errors.NotServed("Dual-layer encryption (aws:kms:dsse) is not implemented.", header="SSEAlgorithm")
+    if algorithm not in ("AES256", "aws:kms"):
+        raise errors.MalformedXML
+    if key is not None and algorithm == "AES256":
+        raise errors.InvalidArgument(
+            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
+            argument_name="ApplyServerSideEncryptionByDefault",
+        )
+    types = () if blocked is None else tuple(node.text.strip() for node in blocked.children)
+    if any(one not in ("NONE", "SSE-C") for one in types):
+        raise errors.MalformedXML
+    return Encryption(algorithm, key, _boolean(rule, "BucketKeyEnabled"), types)
 
 
 def parse_create_bucket(body: bytes) -> NewBucket:

@@ -26,6 +26,7 @@ _STATUS_OF_BRANCH: dict[type[Error], int] = {
 _STATUS: dict[type[Error], int] = {
     errors.NotModified: 304,
     errors.TooManyBuckets: 400,
+    errors.TooManyKeys: 400,
     errors.MethodNotAllowed: 405,
     errors.MissingContentLength: 411,
     errors.PreconditionFailed: 412,
@@ -49,6 +50,9 @@ _CODE: dict[type[Error], str] = {
     errors.OutcomeUnknown: "ServiceUnavailable",
     errors.Corrupt: "InternalError",
     errors.DataCorrupt: "InternalError",
+    errors.KeyMissing: "InternalError",
+    errors.KMSDisabled: "KMS.DisabledException",
+    errors.KMSNotFound: "KMS.NotFoundException",
     errors.FormatTooNew: "InternalError",
     errors.InvalidSetting: "InternalError",
     errors.DataDirectoryInUse: "InternalError",

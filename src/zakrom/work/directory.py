@@ -5,6 +5,7 @@
     lock          held (flock) by the server that uses the directory; its children inherit the lock and live no longer than it
     session-key   32 bytes that seal session tokens, 0600; without it, all sessions end
     root-key      the generated root key pair, JSON, 0600; absent where the operator gives one
+    key-ring      the keys of encrypted objects, JSON, 0600; absent until one is encrypted (`crypt.ring`)
     catalog/      the facts
     blobs/        the bytes
     run/          sockets of the running server

@@ -25,6 +25,7 @@ from zakrom.admin_client import AdminClient
 from zakrom.blobs.local import LocalBlobs
 from zakrom.catalog.changes import CreateBucket, DeleteVersion, Inline, OpenGeneration, PutAccessKey, PutUser, PutVersion
 from zakrom.catalog.client import SqliteCatalog
+from zakrom.crypt.ring import KeyRing
 from zakrom.identity.doorman import Doorman, Rules
 from zakrom.model.facts import AccessKey, Bucket, Details, User
 from zakrom.store import Store, StoreOptions
@@ -172,6 +173,7 @@ class Running:
     async def _serve(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.catalog: SqliteCatalog = await self.site.open()
+        self.ring = KeyRing(self.directory / "key-ring", clock_ms)
         self.store = Store(self.catalog, LocalBlobs(self.directory / "blobs"), StoreOptions(1000, 0, sendfile=False))
         self.store.blobs.adopt(await self.catalog.apply(OpenGeneration(clock_ms())))
         root = User("root", "f" * 64, "root", "", clock_ms(), root=True)
@@ -194,4 +196,5 @@ class Running:
             clock_ms,
             report=self.served.append,
             stopping=lambda: self.stopping,
+            ring=self.ring,
         )

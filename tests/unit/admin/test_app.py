@@ -73,6 +73,10 @@ def test_the_client_has_a_method_for_every_call(running: Running) -> None:
         "set_quota": "set_quota",
         "clear_quota": "clear_quota",
         "wait_for_space": "wait_for_space",
+        "list_ring": "ring_keys",
+        "add_ring_key": "add_ring_key",
+        "rotate_ring_key": "rotate_ring_key",
+        "change_ring_key": "disable_ring_key",
     }
 
     assert set(methods) == names

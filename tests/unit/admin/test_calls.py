@@ -493,3 +493,29 @@ def test_health_follows_the_writer(running: Running) -> None:
     assert status == 503
     until(lambda: running.access.request("GET", "/api/v1/health").status == 200)
     assert "survivor" in {user.name for user in running.root.users()}
+
+
+def test_the_key_ring_is_managed(running: Running) -> None:
+    """What does not exist, exists already or must not be is refused; keys themselves are never shown."""
+    admin = running.root
+    assert admin.add_ring_key("calls").versions == 1
+    assert admin.rotate_ring_key("calls").versions == 2
+    assert admin.disable_ring_key("calls").disabled
+    assert not admin.enable_ring_key("calls").disabled
+
+    with pytest.raises(errors.KeyAlreadyExists):
+        admin.add_ring_key("calls")
+    with pytest.raises(errors.KMSNotFound):
+        admin.rotate_ring_key("absent")
+    with pytest.raises(errors.InvalidArgument):
+        admin.add_ring_key("a b")
+    with pytest.raises(errors.InvalidRequest):
+        admin.disable_ring_key("sse-s3")
+    body = running.access.request("GET", "/api/v1/key-ring").body
+    secrets = [
+        version["key"]
+        for key in json.loads((running.directory / "key-ring").read_bytes())["keys"]
+        for version in key["versions"]
+    ]
+    assert secrets
+    assert not any(secret.encode() in body for secret in secrets)

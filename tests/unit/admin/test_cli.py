@@ -386,3 +386,17 @@ def test_keys_come_from_a_profile(zakrom: Zakrom, monkeypatch: pytest.MonkeyPatc
 
     assert zakrom("me").code == 2
     assert zakrom("me", "--profile", "store").facts()["user"] == "root"
+
+
+def test_the_key_ring(zakrom: Zakrom) -> None:
+    """Keys are added, listed without themselves, rotated, disabled and enabled."""
+    assert zakrom("key-ring", "add", "cli").out == "key cli: 1 version(s), enabled\n"
+    assert zakrom("key-ring", "rotate", "cli").out == "key cli: 2 version(s), enabled\n"
+    assert zakrom("key-ring", "disable", "cli").out == "key cli: 2 version(s), disabled\n"
+    assert zakrom("key-ring", "enable", "cli").out == "key cli: 2 version(s), enabled\n"
+
+    listed = zakrom("key-ring", "ls", "--json").json()
+
+    assert [(one["name"], one["versions"], one["disabled"]) for one in listed] == [("cli", 2, False)]
+    assert set(listed[0]) == {"name", "created_ms", "rotated_ms", "versions", "disabled"}
+    assert "cli" in zakrom("key-ring", "ls").out

@@ -40,6 +40,7 @@ _TABLE: dict[type, Callable[[Ledger, Any], Any]] = {
     changes.ForgetGeneration: chores.forget_generation,
     changes.Reaped: chores.reaped,
     changes.Unravel: chores.unravel,
+    changes.Reseal: chores.reseal,
     changes.SetDamage: chores.set_damage,
     changes.SetJob: chores.set_job,
     changes.Hold: chores.hold,

@@ -9,6 +9,7 @@ from zakrom.catalog.changes import (
     Hold,
     OpenGeneration,
     Reaped,
+    Reseal,
     SetDamage,
     SetFull,
     SetJob,
@@ -114,6 +115,12 @@ def _left(ledger: Ledger, now_ms: int) -> int:
         "SELECT count(*) FROM upload WHERE bucket IN (SELECT bucket FROM retired_bucket WHERE retired_ms <= ?)", (now_ms,)
     )
     return int(manifests + uploads_open)
+
+
+def reseal(ledger: Ledger, change: Reseal) -> int:
+    """See `Reseal`."""
+    sql = "UPDATE blob SET seal = ? WHERE id = ? AND seal = ?"
+    return sum(ledger.execute(sql, (new, id, old)).rowcount for id, old, new in change.seals)
 
 
 def set_damage(ledger: Ledger, change: SetDamage) -> None:

@@ -7,6 +7,9 @@ from zakrom.cli.main import LazyGroup, Place
 COMMANDS: dict[str, Place] = {
     "user": Place("zakrom.cli.admin.user:user", "Users: add, list, disable, enable, remove."),
     "key": Place("zakrom.cli.admin.key:key", "Access keys: add, list, disable, enable, remove."),
+    "key-ring": Place(
+        "zakrom.cli.admin.ring:ring", "The keys that the server encrypts with: add, list, rotate, disable, enable, rewrap."
+    ),
     "quota": Place("zakrom.cli.admin.quota:quota", "Quotas of buckets and of the whole store: set, get, clear."),
     "policy": Place("zakrom.cli.admin.policy:policy", "Why a request is allowed or denied."),
     "usage": Place("zakrom.cli.admin.usage:usage", "What buckets hold."),

@@ -8,7 +8,7 @@ from zakrom.model.facts import Details, VersionId, Versioning
 from zakrom.model.names import check_key, parse_version_id
 from zakrom.rules import access, multipart, payment
 from zakrom.rules.ranges import Span
-from zakrom.s3 import authority, conditions, drafts, extras
+from zakrom.s3 import authority, conditions, drafts, encryption, extras
 from zakrom.s3.authority import Place
 from zakrom.s3.call import Call
 from zakrom.s3.context import request_tags
@@ -22,7 +22,8 @@ from zakrom.s3.render import (
     xml_response,
 )
 from zakrom.store import objects, uploads
-from zakrom.store.objects import ATTEMPTS_MAX
+from zakrom.store.objects import ATTEMPTS_MAX, Draft, Put
+from zakrom.store.rewriting import Source as Content
 from zakrom.web.message import Response
 from zakrom.wire import checksums, headers
 from zakrom.wire.dates import iso8601
@@ -38,6 +39,7 @@ class Source:
         self.bucket = place.bucket
         self.key = key
         self.version = version
+        self.customer = encryption.source_customer(call)
 
     @classmethod
     async def of(cls, call: Call) -> Source:
@@ -63,6 +65,7 @@ class Source:
             found = await uploads.source(self.call.store, self.bucket, self.key, self.version)
         except (errors.NoSuchKey, errors.NoSuchVersion) as error:
             raise await authority.veil(self.call, self.place, error) from None
+        encryption.check_key_of(found.version.details, self.customer)
         conditions.check_source(self.call, found.version)
         return found
 
@@ -71,6 +74,15 @@ class Source:
         if found.version.details.tags and drafts.directive(self.call, "x-amz-tagging-directive") == "COPY":
             await authority.require(self.call, "s3:GetObjectTagging", self.place)
             await authority.require_of_write(self.call, "s3:PutObjectTagging", request_tags(found.version.details.tags))
+
+    async def whole(self, found: Found) -> Content:
+        """All its bytes, with the key that opens them. Raises `KMSDisabled`."""
+        return await self.part(found, Span(0, found.version.size))
+
+    async def part(self, found: Found, span: Span) -> Content:
+        """Some of its bytes."""
+        await encryption.check_opens(self.call, found.version.details)
+        return Content(found, span, self.customer)
 
     def fields(self, found: Found) -> list[Header]:
         """The source's version id, where its bucket shows any."""
@@ -81,7 +93,10 @@ class Source:
 
 @operation("CopyObject", "PUT", OBJECT, headers=("x-amz-copy-source",), action="s3:PutObject")
 async def copy_object(call: Call) -> Response:
-    """A copy, or the same object with other metadata. No byte is moved; bytes are read only for a checksum not stored yet."""
+    """A copy, or the same object with other metadata.
+
+    No byte is moved unless source and copy are encrypted otherwise; bytes are read only for a checksum not stored yet.
+    """
     refuse_unserved_headers(call)
     condition = conditions.of_write(call)
     source = await Source.of(call)
@@ -89,19 +104,32 @@ async def copy_object(call: Call) -> Response:
         found = await source.find()
         await source.authorise_tags(found)
         _check(call, source, found)
-        made = await _with_checksum(call, found, drafts.copied_details(call, found.version.details))
-        draft = drafts.draft(call, await extras.begin(call, made), condition)
+        made = await extras.begin(call, drafts.copied_details(call, found.version.details))
+        draft = drafts.draft(call, encryption.of_copy(made, found.version.details), condition)
         try:
-            put = await objects.put_copy(call.store, draft, found.version)
+            put = await _put(call, draft, await source.whole(found))
         except errors.Stale:  # the source was replaced in between
             continue
         content = f"{element('LastModified', iso8601(put.written.modified_ms))}<ETag>&quot;{put.etag}&quot;</ETag>"
         if put.checksum is not None:
             content += element(f"Checksum{put.checksum.algorithm}", put.checksum.value)
             content += element("ChecksumType", checksum_type(put.checksum))
-        fields = source.fields(found) + written_headers(call, put.written.version_id)
+        fields = source.fields(found) + encryption.headers(call, draft.details, context=True)
+        fields += written_headers(call, put.written.version_id)
         return xml_response("CopyObjectResult", content, *fields, *extras.headers_of_write(call, draft, put))
     raise errors.OperationAborted(bucket=call.bucket.name)
+
+
+async def _put(call: Call, draft: Draft, source: Content) -> Put:
+    """Shares the bytes of the source if they lie as the copy is to lie, else seals them anew."""
+    kept, cover = source.found.version.details, encryption.cover(call, draft.details)
+    if encryption.shares_bytes(kept, draft.details, source.customer, cover):
+        made = await _with_checksum(call, source, draft.details)
+        return await objects.put_copy(call.store, draft._replace(details=made), source.found.version)
+    stored = kept.checksum.algorithm if kept.checksum and kept.checksum.full_object else checksums.DEFAULT
+    asked = call.header("x-amz-checksum-algorithm")
+    hashes = Sums(checksums.parse_algorithm(asked) if asked else stored, opaque=encryption.is_opaque(cover))
+    return await objects.put_rewritten(call.store, draft, source, hashes, cover)
 
 
 def _check(call: Call, source: Source, found: Found) -> None:
@@ -115,6 +143,7 @@ def _check(call: Call, source: Source, found: Found) -> None:
         drafts.directive(call, "x-amz-metadata-directive") == "REPLACE"
         or call.header("x-amz-storage-class") is not None
         or call.header("x-amz-website-redirect-location") is not None
+        or encryption.asks_for_change(call)
     )
     if same and not changed:
         raise errors.InvalidRequest(
@@ -123,12 +152,12 @@ def _check(call: Call, source: Source, found: Found) -> None:
         )
 
 
-async def _with_checksum(call: Call, found: Found, details: Details) -> Details:
+async def _with_checksum(call: Call, source: Content, details: Details) -> Details:
     """The details with the checksum that the copy is to have: the source's, unless another algorithm is asked for."""
     algorithm = call.header("x-amz-checksum-algorithm")
     stored = details.checksum
     if algorithm is None or (stored is not None and stored.full_object and stored.algorithm == algorithm.upper()):
         return details
     hashes = Sums(checksums.parse_algorithm(algorithm))
-    digest = await uploads.digest(call.store, found, Span(0, found.version.size), hashes)
+    digest = await uploads.digest(call.store, source, hashes)
     return Details(details.headers, details.metadata, details.tags, digest.checksum, details.extra)

@@ -45,9 +45,3 @@ for _name, _keyword, _error, _action in _ABSENT:
     operation(_name, "GET", BUCKET, _keyword, action=_action)(_absent(_error))
 for _name, _keyword, _root, _content, _action in _EMPTY:
     operation(_name, "GET", BUCKET, _keyword, action=_action)(_constant(_root, _content))
-
-
-@operation("GetBucketEncryption", "GET", BUCKET, "encryption", action="s3:GetEncryptionConfiguration")
-async def get_bucket_encryption(call: Call) -> Response:
-    """None: AWS would say SSE-S3 here, but what is not encrypted must not be called so."""
-    raise errors.ServerSideEncryptionConfigurationNotFoundError(bucket=call.bucket.name)

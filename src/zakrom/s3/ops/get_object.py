@@ -6,7 +6,7 @@ from zakrom import errors
 from zakrom.model.facts import Checksum, Manifest, Version
 from zakrom.rules import ranges
 from zakrom.rules.ranges import Span
-from zakrom.s3 import conditions, extras
+from zakrom.s3 import conditions, encryption, extras
 from zakrom.s3.call import Call
 from zakrom.s3.operation import OBJECT, operation
 from zakrom.s3.render import Header, checksum_headers, object_headers, version_headers
@@ -19,11 +19,15 @@ from zakrom.wire import dates
 class _Wanted:
     """Which bytes of an object a request wants: all, a range or a part. ``span`` is known once the version is."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, *, opens: bool = True) -> None:
+        """``opens``: whether the bytes themselves are wanted."""
         self.call = call
         number = call.param("partNumber")
         self.part = None if number is None else _part_number(number)
+        self.opens = opens
         self.range = call.header("range")
+        self.speaks_of_encryption = encryption.is_mentioned(call)
+        self.key = encryption.customer(call) if self.speaks_of_encryption else None
         if self.part is not None and self.range is not None:
             raise errors.InvalidRequest("Cannot specify both Range header and partNumber query parameter")
         self.manifest: Manifest | None = None
@@ -37,7 +41,11 @@ class _Wanted:
 
     async def choose(self, version: Version) -> Span:
         """The bytes, if the request's conditions hold of this version; also kept as ``span``."""
+        if version.details.extra or self.speaks_of_encryption:
+            encryption.check_read(self.call, version.details, self.key)
         conditions.check_read(self.call, version)
+        if version.details.extra and self.opens:
+            await encryption.check_opens(self.call, version.details)
         span = None
         if self.part is not None:
             self.manifest = await manifest_of(self.call.store, version)
@@ -95,7 +103,7 @@ async def get_object(call: Call) -> Response:
     """An object's bytes: all, a range or a part, each block verified before it is sent."""
     wanted = _Wanted(call)
     try:
-        found, data = await objects.open_object(call.store, call.bucket, call.key, call.version_id(), wanted.choose)
+        found, data = await objects.open_object(call.store, call.bucket, call.key, call.version_id(), wanted.choose, wanted.key)
     except errors.NotModified as unchanged:
         return _not_modified(call, unchanged)
     version = found.version
@@ -124,7 +132,7 @@ def _body(call: Call, data: Reading, version: Version) -> Stream | FileRange:
 @operation("HeadObject", "HEAD", OBJECT, action="s3:GetObject")
 async def head_object(call: Call) -> Response:
     """What GetObject would say, without the bytes."""
-    wanted = _Wanted(call)
+    wanted = _Wanted(call, opens=False)
     version = (await objects.find(call.store, call.bucket, call.key, call.version_id())).version
     try:
         span = await wanted.choose(version)

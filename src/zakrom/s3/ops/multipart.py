@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -12,7 +13,7 @@ from zakrom.model.acl import ANONYMOUS_ID
 from zakrom.model.facts import Checksum, Part, Upload
 from zakrom.rules import multipart, ranges
 from zakrom.rules.ranges import Span
-from zakrom.s3 import conditions, drafts, extras
+from zakrom.s3 import conditions, drafts, encryption, extras
 from zakrom.s3.acls import owner_of_write
 from zakrom.s3.call import Call
 from zakrom.s3.operation import BUCKET, OBJECT, operation
@@ -75,6 +76,7 @@ async def create_multipart_upload(call: Call) -> Response:
     fields = headers_of_upload(call, upload)
     if algorithm is not None:
         fields += [("x-amz-checksum-algorithm", algorithm), ("x-amz-checksum-type", _type(upload) or "")]
+    fields += encryption.headers(call, upload.details, context=True)
     return xml_response(
         "InitiateMultipartUploadResult",
         f"{element('Bucket', call.bucket.name)}{element('Key', call.key.decode())}{element('UploadId', upload.id)}",
@@ -87,11 +89,13 @@ async def upload_part(call: Call) -> Response:
     """Receives a part; one of the same number is replaced."""
     number = _part_number(call)
     upload = await _upload(call)
+    cover = encryption.cover_of_part(call, upload.details)
     payload = Payload.of_part(call, upload)
-    part = await uploads.put_part(call.store, call.bucket, upload, number, payload, call.now_ms)
+    payload.opaque = encryption.is_opaque(cover)
+    part = await uploads.put_part(call.store, call.bucket, upload, number, payload, call.now_ms, cover)
     shown = payload.declared_checksum() or part.checksum
     fields = checksum_headers(shown)[:1]  # the type belongs to the object, not to a part
-    return empty(200, ("ETag", f'"{part.etag}"'), *fields)
+    return empty(200, ("ETag", f'"{part.etag}"'), *fields, *encryption.headers(call, upload.details))
 
 
 @operation(
@@ -102,7 +106,9 @@ async def upload_part_copy(call: Call) -> Response:
     number = _part_number(call)
     upload = await _upload(call)
     source = await Source.of(call)
+    cover = encryption.cover_of_part(call, upload.details)
     algorithm = upload.checksum_algorithm or checksums.DEFAULT
+    hashes = partial(Sums, algorithm, opaque=encryption.is_opaque(cover))
     for _ in range(ATTEMPTS_MAX):
         found = await source.find()
         version = found.version
@@ -120,10 +126,14 @@ async def upload_part_copy(call: Call) -> Response:
             and stored.algorithm == algorithm
         ):
             known = Digest(version.etag, stored)
+        content = await source.part(found, span)
         try:
-            part = await uploads.copy_part(
-                call.store, call.bucket, upload, number, found, span, known, Sums(algorithm), call.now_ms
-            )
+            if encryption.shares_bytes(version.details, upload.details, source.customer, cover):
+                part = await uploads.copy_part(call.store, call.bucket, upload, number, content, known, hashes(), call.now_ms)
+            else:
+                part = await uploads.rewrite_part(
+                    call.store, call.bucket, upload, number, content, hashes(), cover, call.now_ms
+                )
         except errors.Stale:
             continue
         summed = (
@@ -131,8 +141,8 @@ async def upload_part_copy(call: Call) -> Response:
             if part.checksum and upload.checksum_algorithm
             else ""
         )
-        content = f"{element('LastModified', iso8601(part.modified_ms))}<ETag>&quot;{part.etag}&quot;</ETag>{summed}"
-        return xml_response("CopyPartResult", content, *source.fields(found))
+        body = f"{element('LastModified', iso8601(part.modified_ms))}<ETag>&quot;{part.etag}&quot;</ETag>{summed}"
+        return xml_response("CopyPartResult", body, *source.fields(found), *encryption.headers(call, upload.details))
     raise errors.OperationAborted(bucket=call.bucket.name)
 
 
@@ -147,6 +157,7 @@ async def complete_multipart_upload(call: Call) -> Response:
     declared = checksums.requested(call.request.headers, composite_allowed=True)
 
     def assemble(upload: Upload, parts: Sequence[Part]) -> Assembled:
+        encryption.check_complete(call, upload)
         named = _assemble(upload, parts)
         _check_promise(upload, named, declared, call.header("x-amz-checksum-type"))
         return named
@@ -164,7 +175,7 @@ async def complete_multipart_upload(call: Call) -> Response:
         f"{element('Location', location)}{element('Bucket', call.bucket.name)}{element('Key', call.key.decode())}"
         f"<ETag>&quot;{named.etag}&quot;</ETag>{_object_checksum_xml(named.checksum, len(asked))}"
     )
-    fields = written_headers(call, written.version_id)
+    fields = encryption.headers(call, named.details) + written_headers(call, written.version_id)
     if call.documents and (found := await call.store.catalog.find(call.bucket.id, call.key)) is not None:
         fields += extras.announce(call, found.version)
     return xml_response("CompleteMultipartUploadResult", content, *fields)

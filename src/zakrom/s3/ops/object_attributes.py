@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from zakrom import errors
 from zakrom.model.facts import Manifest, Version
+from zakrom.s3 import encryption
 from zakrom.s3.call import Call
 from zakrom.s3.operation import OBJECT, operation
 from zakrom.s3.render import checksum_type, version_headers, xml_response
@@ -23,6 +24,7 @@ async def get_object_attributes(call: Call) -> Response:
     """Those attributes that ``x-amz-object-attributes`` names. The ETag is not quoted here."""
     wanted = _wanted(call)
     version = (await objects.find(call.store, call.bucket, call.key, call.version_id())).version
+    encryption.check_read(call, version.details, encryption.customer(call))
     content = ""
     if "ETag" in wanted:
         content += element("ETag", version.etag)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zakrom.s3 import conditions, drafts, extras
+from zakrom.s3 import conditions, drafts, encryption, extras
 from zakrom.s3.call import Call
 from zakrom.s3.operation import OBJECT, operation
 from zakrom.s3.payload import Payload
@@ -26,7 +26,10 @@ async def put(call: Call) -> tuple[objects.Put, list[Header]]:
     refuse_unserved_headers(call)
     condition = conditions.of_write(call)
     draft = drafts.draft(call, await extras.begin(call, drafts.details(call)), condition)
+    cover = encryption.cover(call, draft.details)
     payload = Payload.of_object(call)
+    payload.opaque = encryption.is_opaque(cover)
     await conditions.check_early(call, condition)
-    made = await objects.put(call.store, draft, payload)
-    return made, written_headers(call, made.written.version_id) + extras.headers_of_write(call, draft, made)
+    made = await objects.put(call.store, draft, payload, cover)
+    fields = encryption.headers(call, draft.details, context=True) if cover else []
+    return made, fields + written_headers(call, made.written.version_id) + extras.headers_of_write(call, draft, made)

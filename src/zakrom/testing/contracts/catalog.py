@@ -45,6 +45,7 @@ from zakrom.catalog.changes import (
     Reaped,
     RemoveAccessKey,
     RemoveUser,
+    Reseal,
     SetDamage,
     SetDetails,
     SetDocument,
@@ -82,6 +83,7 @@ from zakrom.model.facts import (
     Version,
     VersionId,
     Versioning,
+    sealed_bytes,
 )
 from zakrom.model.iam import Group, IamUser
 from zakrom.model.lifecycle import ALL_128K, DAY_MS, DOCUMENT, Lifecycle, Rule, Scope
@@ -1466,6 +1468,42 @@ class CatalogContract:
 
         assert await catalog.known_blobs([*ids, *range(10_000_000, 10_002_500)]) == set(ids)
         assert await catalog.known_blobs([]) == set()
+
+    async def test_sealed_blobs(self, catalog: Catalog, generation: int) -> None:
+        """A seal comes back with its blob; sizes, slices and counts are those of the content, not of what lies on disk."""
+        bucket, size = await new_bucket(catalog), 200_000
+        length = sealed_bytes(size)
+        one = Staged(generation << 32 | next(_numbers), length, sums(length), b"seal")
+        await catalog.apply(put(bucket, b"one", one, size=size))
+        await catalog.apply(put(bucket, b"two", Inline(bytes(21), sums(21), b"small"), size=5))
+        await catalog.apply(put(bucket, b"plain", staged(generation, 5)))
+        await catalog.apply(put(bucket, b"part", SharedSlices((Slice(one.blob, size - 1, 1),)), size=1))
+        upload = await catalog.apply(new_upload(bucket, b"parts"))
+        made = await catalog.apply(part(upload, 1, SharedBlob(one.blob), size=size))
+
+        found = await catalog.find(bucket.id, b"one")
+
+        assert found is not None
+        assert found.blob == BlobFacts(one.blob, length, sums(length), None, b"seal")
+        assert (found.blob.size, found.version.size) == (size, size)
+        assert made.slices == (Slice(one.blob, 0, size),)
+        assert (await catalog.usage(bucket.id)).bytes == size + 5 + 5 + 1
+        sealed = await catalog.sealed(0, 10)
+        assert [(id, seal) for id, seal in sealed if id == one.blob or seal == b"small"] == [
+            (one.blob, b"seal"),
+            (sealed[-1][0], b"small"),
+        ]
+        assert await catalog.sealed(one.blob, 1) == sealed[-1:]
+
+    async def test_a_seal_is_changed_unless_it_is_another(self, catalog: Catalog, generation: int) -> None:
+        """Who wraps keys anew meets blobs that have gone, and seals that somebody else has changed."""
+        bucket = await new_bucket(catalog)
+        one = Staged(generation << 32 | next(_numbers), 21, sums(21), b"old")
+        await catalog.apply(put(bucket, b"one", one, size=5))
+
+        assert await catalog.apply(Reseal(((one.blob, b"other", b"new"), (4711, b"old", b"new")))) == 0
+        assert await catalog.apply(Reseal(((one.blob, b"old", b"new"),))) == 1
+        assert (one.blob, b"new") in await catalog.sealed(0, 10_000)
 
     async def test_who_needs_a_blob(self, catalog: Catalog, generation: int) -> None:
         """Versions that name it whole or by a slice, current or not, with their buckets' names."""
