@@ -22,9 +22,9 @@ class TestSqliteCatalog(CatalogContract):
         """A fresh store."""
         site = SqliteSite(tmp_path)
         yield site
-        if site.pid is not None:
-            assert site.stop() == 0
+        code = 0 if site.pid is None else site.stop()
         site.close()
+        assert code == 0
         assert list(audit(site.directory)) == []
 
     @pytest.mark.timeout(400)  # seconds are enough; a failure is shrunk to a short story first

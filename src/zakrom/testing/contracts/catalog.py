@@ -1639,15 +1639,17 @@ class CatalogContract:
             assert found.blob.data == key * 100
 
     async def test_an_end_in_order_finishes_what_was_sent(self, site: CatalogSite, catalog: Catalog) -> None:
-        """Changes that had been sent before are applied and answered."""
+        """Changes that had been sent before are applied and answered, and who comes next goes on."""
         bucket = await new_bucket(catalog)
         changes = [asyncio.ensure_future(catalog.apply(put(bucket, b"%d" % number, inline(b"x")))) for number in range(500)]
         await asyncio.sleep(0.01)
         await asyncio.to_thread(lambda: asyncio.run(site.restart()))
         outcomes = await asyncio.gather(*changes, return_exceptions=True)
+        await back(catalog)
+        await catalog.apply(put(bucket, b"next"))
 
         assert all(isinstance(one, Written) for one in outcomes)
-        assert (await catalog.usage(bucket.id)).objects == 500
+        assert (await catalog.usage(bucket.id)).objects == 501
 
     async def test_a_caller_that_leaves_does_not_take_its_change_along(self, catalog: Catalog) -> None:
         """A cancelled caller learns nothing; the change is applied all the same."""
