@@ -14,10 +14,11 @@ import click
 import pytest
 
 from zakrom.admin_client import AdminClient
-from zakrom.catalog.changes import SetDamage, SetDocument
+from zakrom.catalog.changes import ChangeRealm, SetDamage, SetDocument
 from zakrom.cli import admin, main
 from zakrom.cli.admin import scrub as scrub_command
 from zakrom.model.facts import Damage
+from zakrom.model.iam import IamUser
 
 from .running import ROOT_KEY, ROOT_SECRET, Running, clock_ms, until
 
@@ -184,6 +185,12 @@ def test_a_policy_is_explained(zakrom: Zakrom, running: Running) -> None:
     inside = explain("piet", "explained/old/x", "--condition", "aws:SourceIp=10.1.2.3", "--json").json()
     assert (inside["allowed"], inside["statement"], inside["document"]) == (True, None, "")
     assert inside["reason"] == "the caller is the root of the account that owns it"
+    realm = running.do(running.catalog.realm(running.root.user("piet").canonical_id))
+    deny = json.dumps({"Statement": {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*"}})
+    mien = IamUser("AIDAMIEN", "mien", "/", 1, inline={"no": deny})
+    running.do(running.store.catalog.apply(ChangeRealm(realm.account.canonical_id, realm.revision, (mien,))))
+    of_user = explain(realm.arn(mien), "explained/new").facts()
+    assert (of_user["allowed"], of_user["where"]) == ("no", "identity policy 1, statement 1")
     assert explain("nobody", "explained/x").code != 0
     assert explain("piet", "nowhere/x").code != 0
     assert explain("piet", "explained/x", "--condition", "x").code == 2

@@ -11,6 +11,7 @@ from zakrom import errors
 from zakrom.admin.actions import Action
 from zakrom.admin.desk import Desk, TheDesk, may
 from zakrom.admin_client import values
+from zakrom.identity import callers
 from zakrom.model.caller import ANONYMOUS, Caller
 from zakrom.model.facts import Bucket
 from zakrom.model.names import account_number, check_key, parse_version_id
@@ -33,7 +34,10 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    principal: str = Field(description="A user's name, canonical id, account number or ARN; or anonymous.", examples=["ada"])
+    principal: str = Field(
+        description="A user's name, canonical id, account number or ARN (of an IAM user: the ARN or id); or anonymous.",
+        examples=["ada"],
+    )
     action: str = Field(description="As policies name it; of a version it is another one.", examples=["s3:GetObject"])
     resource: str = Field(description="A bucket, or bucket/key, or their ARN.", examples=["photos/cat.jpg"])
     version_id: str | None = None
@@ -74,6 +78,11 @@ async def _caller(desk: Desk, principal: str) -> Caller:
     if principal == NOBODY:
         return ANONYMOUS
     for user in await desk.catalog.users():
+        if user.account:  # an IAM user: only they carry policies of their own
+            found = callers.of_user(await desk.catalog.realm(user.account), user, "")
+            if found is not None and principal in {user.name, found.arn}:
+                return found
+            continue
         number = account_number(user.canonical_id)
         if principal in {user.name, user.canonical_id, number, f"arn:aws:iam::{number}:root"}:
             return Caller(user)
@@ -89,10 +98,16 @@ async def _object(desk: Desk, bucket: Bucket, key: str, version_id: str | None) 
 def _lookup(caller: Caller, bucket: Bucket, found: ObjectFacts | None, conditions: dict[str, list[str]]) -> Lookup:
     """The keys that were given, and those that follow from who asks about what."""
     known = {"s3:resourceaccount": account_number(bucket.owner), "aws:resourceaccount": account_number(bucket.owner)}
-    known["aws:principaltype"] = "Account" if caller.user else "Anonymous"
+    known["aws:principaltype"] = "Anonymous" if caller.user is None else "Account" if caller.is_account_root else "User"
     if caller.user:
         number = account_number(caller.canonical_id)
-        known |= {"aws:principalarn": caller.principal_arn, "aws:principalaccount": number, "aws:userid": number}
+        known |= {
+            "aws:principalarn": caller.principal_arn,
+            "aws:principalaccount": number,
+            "aws:userid": caller.user_id or number,
+        }
+        if not caller.is_account_root:
+            known["aws:username"] = caller.arn.rpartition("/")[2]
     if found is not None:
         known |= {f"{EXISTING_TAGS}{key.lower()}": value for key, value in found.tags}
     keys = {name: (value,) for name, value in known.items()}
