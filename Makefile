@@ -2,7 +2,7 @@
 # exactly as uv.lock says, and (for tests and benchmarks) system packages where that is allowed.
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test probe check format bench docs clean
+.PHONY: help serve test probe conformance check format bench docs clean
 
 DATA ?= ./data
 # Further arguments of the command: make serve ARGS="--address :9000", make test ARGS="tests/unit -k settings -x"
@@ -11,7 +11,7 @@ ARGS ?=
 TEST_PROCESSES ?= 2
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: ## start a store in ./data and say how to use it
 	@scripts/environment
@@ -29,6 +29,11 @@ probe: ## the long forms of the proofs: kills, power cuts, large objects, a mill
 	@scripts/environment dev compat
 	ZAKROM_KILL_ROUNDS=100 ZAKROM_POWERCUT_STATES=5000 ZAKROM_LARGE_MIB=5120 ZAKROM_KEYS=1000000 ZAKROM_IDLE_SECONDS=60 \
 		.venv/bin/python -m pytest -s --timeout=7200 tests/probe tests/powercut $(ARGS)
+
+# The suite is somebody else's and stays where it is; its results become docs/s3-tests.md.
+conformance: ## run ceph/s3-tests from a checkout (CHECKOUT=…) against a fresh server
+	@scripts/environment dev
+	.venv/bin/python scripts/conformance.py $(CHECKOUT) $(ARGS)
 
 check: ## format, lint, types, imports, generated docs, house rules
 	@scripts/environment dev
