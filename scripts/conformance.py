@@ -141,8 +141,8 @@ def _page(results: list[Result], reasons: dict[str, str]) -> str:
         [
             "# Every case of ceph/s3-tests",
             "",
-            "Written by `make conformance CHECKOUT=…` from a run of the AWS-like selection of `test_s3.py` against a fresh server",
-            f"with `--bucket-defaults classic`: {len(results)} cases, {counts['passed']} pass, {counts['skipped']} skip",
+            "Written by `make conformance CHECKOUT=…` from a run of the AWS-like selection of `test_s3.py` against a fresh",
+            f"server with `--bucket-defaults classic`: {len(results)} cases, {counts['passed']} pass, {counts['skipped']} skip",
             f"themselves, {counts['failed'] + counts['error']} do not pass.",
             "",
             "| test | result | why |",
