@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from zakrom.catalog import schema
 from zakrom.testing.server import Server
 
 from .processes import wait_until
@@ -208,7 +209,7 @@ def test_a_newer_format_is_refused(data: Path, env: dict[str, str], make_newer: 
         assert "Traceback" not in said
     shutil.copy(before / "blobs" / "format", data / "blobs" / "format")
     with closing(sqlite3.connect(data / "catalog" / "catalog.sqlite3")) as catalog:
-        catalog.execute("PRAGMA user_version = 1")
+        catalog.execute(f"PRAGMA user_version = {len(schema.migrations())}")
     with Server(data) as server:
         assert list(contents(server)) == ["k"]
 

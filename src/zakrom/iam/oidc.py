@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import importlib
 import ipaddress
 import json
 import socket
 import ssl
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, KeySet, RSAKey
-
 from zakrom import errors
+
+if TYPE_CHECKING:
+    from joserfc.jwk import KeySet
 
 TOKEN_MAX = 20_000  # AssumeRoleWithWebIdentity, WebIdentityToken
 DOCUMENT_BYTES_MAX = 256 * 1024  # of a configuration or a set of keys; the largest providers have some 10 KiB
@@ -33,9 +34,6 @@ anybody can make us ask a provider, whether it answers or not."""
 
 ISSUERS_MAX = 1_000  # whose keys are remembered, some KiB each; the oldest goes first
 SKEW_SECONDS = 300  # clocks of providers; a token is good for minutes to hours
-
-_ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
-"""Signatures with a public key only: a token "signed" with what everybody can read is none."""
 
 Fetch = Callable[[str], bytes]
 
@@ -120,7 +118,7 @@ class Verifier:
     async def _fetched(self, issuer: str, now_ms: int) -> _Known:
         try:
             known = _Known(now_ms, await asyncio.to_thread(self._keys_of, issuer))
-        except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException, JoseError, errors.Error):
+        except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException, errors.Error):
             known = _Known(now_ms, None)
         if len(self._known) >= ISSUERS_MAX:
             del self._known[next(iter(self._known))]
@@ -135,20 +133,20 @@ class Verifier:
         if issuer.startswith("https:") and not where.startswith("https:"):
             raise ValueError("keys must come over TLS, as the configuration does")
         listed = json.loads(self._fetch(where))["keys"]
-        return KeySet([_key(one) for one in listed if one.get("kty") in {"RSA", "EC"} and one.get("use", "sig") == "sig"])
-
-
-def _key(found: dict[str, Any]) -> RSAKey | ECKey:
-    return RSAKey.import_key(found) if found["kty"] == "RSA" else ECKey.import_key(found)
+        keys: KeySet = _jose().key_set(listed)
+        return keys
 
 
 def _decoded(token: str, known: _Known) -> dict[str, Any] | None:
     if known.keys is None:
         raise errors.IDPCommunicationError
-    try:
-        return jwt.decode(token, known.keys, algorithms=_ALGORITHMS).claims
-    except (JoseError, ValueError, TypeError, KeyError):
-        return None
+    claims: dict[str, Any] | None = _jose().claims(token, known.keys)
+    return claims
+
+
+def _jose() -> ModuleType:
+    """Imported with the first token: it says why itself."""
+    return importlib.import_module("zakrom.iam.jose")
 
 
 def _check_times(claims: dict[str, Any], now_seconds: int) -> None:
