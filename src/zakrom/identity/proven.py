@@ -2,7 +2,7 @@
 
 A player that reads a film in ranges, or a page that is loaded again, sends one URL many times. Its signature covers method,
 path, query and host and nothing else, so what was once verified stays true until it expires; key, secret and time are looked
-at each time. Measured: a GET of 4 KiB by such a URL costs 76 µs instead of 147 the second time.
+at each time. Measured: a GET of 4 KiB by such a URL costs a third less the second time.
 """
 
 from __future__ import annotations
