@@ -46,6 +46,7 @@ USERS = {
     "iam root": "iamroot",
     "iam alt root": "iamaltroot",
 }
+KMS_KEYS = ("testkey-1", "testkey-2")  # the suite's own names for keys that are there
 SECONDS_MAX = 3600
 MARKS = {"passed": "pass", "failed": "**fail**", "error": "**error**", "skipped": "skip"}
 
@@ -108,6 +109,8 @@ def _configure(server: Server, path: Path) -> None:
             "webidentity": dict.fromkeys(("token", "aud", "sub", "azp", "user_token", "thumbprint", "KC_REALM"), "x"),
         }
     )
+    for name in KMS_KEYS:
+        admin.add_ring_key(name)
     for section, name in USERS.items():
         made = admin.add_user(name, email=f"{name}@example.com")
         assert made.key is not None

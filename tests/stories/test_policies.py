@@ -688,6 +688,22 @@ def test_acls_let_in_where_they_count(s3: S3, bucket: str) -> None:
     assert s3.ask("GET", bucket + "/key", who=ALICE).body == b"bytes"
 
 
+def test_who_may_write_without_a_name_owns_it(s3: S3, bucket: str) -> None:
+    """Where ACLs let everybody write, also with an ACL or tags of their own; a policy may still deny that."""
+    document(s3, bucket, "acl", public("WRITE").dumps().encode())
+    wishes: list[dict[str, str]] = [{"x-amz-acl": "public-read"}, {"x-amz-tagging": "a=b"}]
+
+    def writes() -> list[int]:
+        return [s3.ask("PUT", bucket + "/new", "", headers, b"x", None).status for headers in wishes]
+
+    assert writes() == [403, 403]
+    document(s3, bucket, "ownership", WRITER)
+    document(s3, bucket, "public-access-block", b"[false,false,false,false]")
+    assert writes() == [200, 200]
+    allow(s3, bucket, rule("s3:PutObjectTagging", bucket + "/*", effect="Deny"))
+    assert writes() == [200, 403]
+
+
 def test_what_a_request_costs(s3: S3, bucket: str) -> None:
     """A policy adds no question to the catalog; conditions on tags and ACLs that count add one."""
 

@@ -228,13 +228,23 @@ async def _require_also(call: Call, also: Also, place: Place, more: Mapping[str,
         await require(call, also.action, place, more)
         return
     writer = call.caller.canonical_id
+    if not writer:
+        await _require_of_nobody(call, also, place, more)
+        return
 
     def as_it_will_be(scene: Scene) -> Scene:
-        if not writer or not (scene.acls or also.of is Of.WRITER):
+        if not (scene.acls or also.of is Of.WRITER):
             return scene
         return scene._replace(acls=True, object=ObjectFacts(writer, Acl.private(writer)))
 
     await require(call, also.action, place._replace(version_id=None), more, change=as_it_will_be)
+
+
+async def _require_of_nobody(call: Call, also: Also, place: Place, more: Mapping[str, Values] | None) -> None:
+    """The same where nobody signed: who may write owns what they write, where ACLs count, and only a deny stands against it."""
+    decision, scene = await ask(call, also.action, place._replace(version_id=None), more)
+    if decision.reason is Reason.DENIED or not (decision.allowed or scene.acls):
+        raise errors.AccessDenied
 
 
 async def _object(call: Call, place: Place) -> ObjectFacts | None:
