@@ -47,6 +47,7 @@ USERS = {
     "iam alt root": "iamaltroot",
 }
 KMS_KEYS = ("testkey-1", "testkey-2")  # the suite's own names for keys that are there
+KMS_ARN = "arn:aws:kms:us-east-1:000000000000:key/"  # AWS answers with the ARN, whatever a request called the key
 SECONDS_MAX = 3600
 MARKS = {"passed": "pass", "failed": "**fail**", "error": "**error**", "skipped": "skip"}
 
@@ -111,6 +112,7 @@ def _configure(server: Server, path: Path) -> None:
     )
     for name in KMS_KEYS:
         admin.add_ring_key(name)
+    kms = {option: KMS_ARN + name for option, name in zip(("kms_keyid", "kms_keyid2"), KMS_KEYS, strict=True)}
     for section, name in USERS.items():
         made = admin.add_user(name, email=f"{name}@example.com")
         assert made.key is not None
@@ -122,6 +124,7 @@ def _configure(server: Server, path: Path) -> None:
             "access_key": made.key.access_key,
             "secret_key": made.key.secret_key,
             "tenant": "testx",
+            **kms,
         }
     with path.open("w") as file:
         written.write(file)
