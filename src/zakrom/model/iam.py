@@ -124,7 +124,7 @@ class Realm:
 
     def named(self, kind: type[E], name: str) -> E | None:
         """The entity of that kind and name, whatever the case."""
-        return self._by_name.get((kind, name.lower()))  # type: ignore[return-value]
+        return self._by_name.get((kind, name.lower()))  # type: ignore[return-value] # the key says the kind of the value
 
     def all(self, kind: type[E]) -> list[E]:
         """All of a kind, by name."""

@@ -24,7 +24,10 @@ SIMULATED_MAX = 1_000
 @action("GetAccountSummary")
 def get_account_summary(ask: Ask) -> Done:
     """How many of each, and the quotas."""
-    count: Callable[[type], int] = lambda kind: len(ask.realm.all(kind))  # noqa: E731
+
+    def count(kind: type) -> int:
+        return len(ask.realm.all(kind))
+
     own = ask.realm.all(Policy)
     return Done(
         {
