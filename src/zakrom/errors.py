@@ -311,14 +311,6 @@ class MalformedPolicyDocument(Invalid):
     """Syntax errors in policy."""
 
 
-class UnmodifiableEntity(Invalid):
-    """The entity cannot be modified."""
-
-
-class PolicyNotAttachable(Invalid):
-    """The policy cannot be attached."""
-
-
 class PackedPolicyTooLarge(Invalid):
     """The session policies and session tags together are too large."""
 

@@ -23,7 +23,7 @@ admin = LazyGroup(
     "admin",
     places=COMMANDS,
     short_help="Manage a running server.",
-    help="""Manage a running server: users and keys, quotas, usage, scrub, the signal of freed space.
+    help="""Manage a running server: users and their keys, keys that encrypt, quotas, usage, policies, scrub, freed space.
 
 The server is found by --endpoint or ZAKROM_ADMIN_ENDPOINT (default http://127.0.0.1:9001), the keys as any S3 client finds
 them: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, --profile or AWS_PROFILE with ~/.aws/credentials, and last
