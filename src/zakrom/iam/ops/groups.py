@@ -8,6 +8,7 @@ import msgspec
 
 from zakrom import errors
 from zakrom.iam.action import Ask, Done, action, all_of, moment, on_entity
+from zakrom.iam.ops.holders import rename
 from zakrom.iam.ops.users import groups_of, user_xml
 from zakrom.model.iam import Group, IamUser, Realm
 
@@ -58,14 +59,7 @@ def list_groups(ask: Ask) -> Done:
 @action("UpdateGroup", _group)
 def update_group(ask: Ask) -> Done:
     """Another name or path; members and policies stay."""
-    group = ask.find(Group, ask.name("GroupName"))
-    name = group.name
-    if ask.form.get("NewGroupName") is not None:
-        name = ask.name("NewGroupName", kind="GroupName")
-        if name.lower() != group.name.lower():
-            ask.check_free(Group, name, GROUPS_MAX + 1)
-    path = ask.path("NewPath") if ask.form.get("NewPath") else group.path
-    return Done(put=(msgspec.structs.replace(group, name=name, path=path),))
+    return rename(ask, "Group", GROUPS_MAX)
 
 
 @action("DeleteGroup", _group)

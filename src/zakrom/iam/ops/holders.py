@@ -26,6 +26,18 @@ def _holder(ask: Ask, word: str) -> AnyHolder:
     return ask.find(_KINDS[word], ask.name(f"{word}Name"))
 
 
+def rename(ask: Ask, word: str, limit: int) -> Done:
+    """Another name or path; what is attached stays. ``limit``: how many of the kind an account may have."""
+    holder = _holder(ask, word)
+    name = holder.name
+    if ask.form.get(f"New{word}Name") is not None:
+        name = ask.name(f"New{word}Name", kind=f"{word}Name")
+        if name.lower() != holder.name.lower():
+            ask.check_free(type(holder), name, limit + 1)
+    path = ask.path("NewPath") if ask.form.get("NewPath") else holder.path
+    return Done(put=(msgspec.structs.replace(holder, name=name, path=path),))
+
+
 # ---------------------------------------------------------------------------------------------------------- inline policies
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from zakrom import errors
 from zakrom.iam.action import Ask, Done, action, all_of, moment, on_entity, tags_xml
-from zakrom.iam.ops.holders import boundary_asked, boundary_xml
+from zakrom.iam.ops.holders import boundary_asked, boundary_xml, rename
 from zakrom.model.iam import Group, IamUser, Realm
 
 USERS_MAX = 5_000  # IAM User Guide, "IAM and AWS STS quotas"
@@ -68,14 +66,7 @@ def list_users(ask: Ask) -> Done:
 @action("UpdateUser", _user)
 def update_user(ask: Ask) -> Done:
     """Another name or path. Keys, groups and policies stay."""
-    user = ask.find(IamUser, ask.name("UserName"))
-    name = user.name
-    if ask.form.get("NewUserName") is not None:
-        name = ask.name("NewUserName", kind="UserName")
-        if name.lower() != user.name.lower():
-            ask.check_free(IamUser, name, USERS_MAX + 1)
-    path = ask.path("NewPath") if ask.form.get("NewPath") else user.path
-    return Done(put=(msgspec.structs.replace(user, name=name, path=path),))
+    return rename(ask, "User", USERS_MAX)
 
 
 @action("DeleteUser", _user)
